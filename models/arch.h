@@ -1,0 +1,47 @@
+/* arch.h: an architecture maps a checkpoint to the spec and to named tensors. Used by convert alone; the engine never sees it.
+ *
+ * A file in models/ is one const `arch` and one line in registry.c. It fills the spec from config.json, lists the tensors it wants with
+ * the checkpoint names they come from, and names the checkpoint tensors that may be skipped. A config key or value that would change the
+ * mathematics and is not understood is refused by name: config keys are read through `config` (config.h), which knows at the end which
+ * keys nobody asked for, and only those on the list of harmless keys may be left over. */
+#ifndef QBIN_MODELS_ARCH_H
+#define QBIN_MODELS_ARCH_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "file/safetensors.h"
+#include "file/spec.h"
+#include "file/tensor.h"
+
+typedef struct config config; /* models/config.h */
+
+/* What a tensor of the .qbin is made from. Canonical names: "embed", "head", "final_norm", and for layer N "layers.N." followed by
+ * attn_norm, q, k, v, o, q_bias, k_bias, v_bias, o_bias, mlp_norm, gate, up, down, gate_bias, up_bias, down_bias. */
+typedef struct wanted {
+    char name[TENSOR_NAME];   /* in the .qbin */
+    char source[TENSOR_NAME]; /* in the checkpoint */
+    uint64_t rows, k;         /* expected shape; k = 0 for a vector [rows] */
+} wanted;
+
+typedef struct wanted_list {
+    wanted *items;
+    size_t n, room;
+} wanted_list;
+
+typedef struct arch {
+    const char *model_type;
+    const char *summary;
+    status (*configure)(spec *s, config *c, error *e);
+    status (*tensors)(const spec *s, wanted_list *out, error *e);
+    const char *const *ignored; /* POSIX extended regular expressions of checkpoint tensors that may be left out; NULL-terminated */
+} arch;
+extern const arch *const archs[]; /* NULL-terminated: the list */
+
+/* Reads FOLDER/config.json, finds the architecture by model_type (E_FILE names an unknown one and lists the known), fills the spec, checks that
+ * the checkpoint has every wanted tensor in the expected shape and no other. The caller frees spec and list. */
+status arch_resolve(const checkpoint *c, const char *config_path, spec *s, wanted_list *out, error *e);
+void wanted_free(wanted_list *list);
+
+#endif

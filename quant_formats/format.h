@@ -1,0 +1,115 @@
+/* format.h: what a stored weight is. A format is a descriptor (a row of data), never an entry of an enumeration.
+ *
+ * A weight tensor [rows, k] is stored as groups of 16 rows and tiles of 64 along k. Rows are padded to 16 and k to 64 with codes
+ * that decode to zero. The bytes of a tensor are three parts, each starting on 64 bytes:
+ *
+ *     [head]   codebooks, if the family has them
+ *     [codes]  group by group, tile by tile: the bit planes of the codes of 16 rows x 64 k
+ *     [side]   group by group, tile by tile: 16-bit scales (and minimums) of 16 rows; or one f32 per row or per tensor
+ *
+ * Codes and side data are apart so that every 64-byte load of codes is aligned whatever the block (a tile of 4-bit codes with its
+ * scales would be 544 bytes). Codes of b bits are split into planes of 1, 2, 4 or 8 bits, the low bits first: 3 = 2+1, 5 = 4+1,
+ * 6 = 4+2. A plane of p bits is [2p chunks][16 rows][4 bytes]: byte (c, r, i) holds in bit field j (from the low end) the code of
+ * row r at k = (c * (8 / p) + j) * 4 + i. The planes of a tile follow each other.
+ * A plain family (f32, f16, bf16) stores a tile as [64 k][16 rows] numbers and has no head and no side part.
+ * A vector (one dimension: norm gains, biases) is never tiled: it is stored as contiguous f32.
+ *
+ * From the descriptor generic code here derives bytes, packing, the reference decode and the spelling; a family file adds only how
+ * codes become numbers and how a block is fitted. Nothing outside quant_formats/ may ask which family a format has. */
+#ifndef QBIN_FORMAT_H
+#define QBIN_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum {
+    TILE_ROWS = 16,
+    TILE_K = 64,
+    FORMAT_NAME = 24,   /* bytes of a spelling with its NUL */
+    FORMAT_PACKED = 16, /* bytes of a descriptor on disk */
+};
+
+typedef enum grain { GRAIN_NONE, GRAIN_BLOCK, GRAIN_ROW, GRAIN_TENSOR } grain; /* what shares one scale */
+typedef enum scope { SCOPE_NONE, SCOPE_TENSOR, SCOPE_GROUP, SCOPE_ROW } scope; /* what shares one codebook */
+typedef enum act_code { ACT_F32, ACT_I8_64, ACT_I8_32, ACT_CODES } act_code;   /* encoding of the activations it multiplies */
+
+typedef struct family family;
+
+typedef struct format {
+    const family *family;
+    uint8_t bits;   /* per code: 1 2 3 4 5 6 8; 16 or 32 for plain families */
+    bool has_min;   /* value = scale * code + min (codes from 0); else value = scale * level(code) */
+    grain grain;    /* of scales and minimums */
+    uint16_t block; /* values along k that share a scale: 32, 64 or 128 if grain is GRAIN_BLOCK, else 0 */
+    scope scope;    /* of the codebook */
+    act_code act;
+} format;
+
+/* Where the parts of a tensor lie, in bytes from its start. */
+typedef struct layout {
+    size_t groups, tiles;     /* of 16 rows; of 64 k */
+    size_t head, codes, side; /* offsets of the parts; head is 0 */
+    size_t tile_codes;        /* bytes of codes of one tile */
+    size_t tile_side;         /* bytes of side data of one tile (0 unless scales belong to blocks) */
+    size_t bytes;             /* of the whole tensor, a multiple of 64 */
+} layout;
+
+/* Fills *out for a matrix [rows, k]; false if a size overflows or a dimension is 0. */
+bool format_layout(const format *f, uint64_t rows, uint64_t k, layout *out);
+
+/* Bits per weight of a matrix of that shape, everything counted. */
+double format_bits(const format *f, uint64_t rows, uint64_t k);
+
+/* A name is a spelling of a descriptor: q4, q4a, q8-b32, km4, f16 ... E_USAGE names the nearest known one. */
+status format_parse(format *out, const char *name, error *e);
+void format_name(const format *f, char name[FORMAT_NAME]);
+bool format_equal(const format *a, const format *b);
+
+/* The descriptor on disk: 8 bytes family name, then bits, has_min, grain, block/32, scope, act, 2 zero bytes. E_FILE for a family, width or
+ * combination that this program does not know: the message names it. */
+void format_pack(const format *f, uint8_t out[FORMAT_PACKED]);
+status format_unpack(format *out, const uint8_t in[FORMAT_PACKED], error *e);
+
+/* The names that --help, the tests and the benches walk: every canonical spelling with one line about it. NULL name ends it. */
+typedef struct format_entry {
+    const char *name, *summary;
+} format_entry;
+extern const format_entry format_list[];
+
+/* ---- what a family adds ---- */
+
+/* One way to choose codes and scales of a block: "rtn" (range, then round) or "fit" (search of the weighted error). */
+typedef enum fit_method { FIT_RTN, FIT_SEARCH } fit_method;
+
+struct family {
+    const char *name;    /* at most 7 characters, on disk */
+    const char *summary; /* one line for --help */
+    bool plain;          /* numbers as they are: no codes, scales or codebooks */
+    /* The integer that a code stands for: code - zero for linear, an entry of the codebook (int8) for a codebook. The value of a
+     * weight is scale * level (+ min). `book` is the codebook of the row, or NULL. */
+    int (*level)(const format *f, const int8_t *book, unsigned code);
+    /* The code that decodes to exactly zero, for padding; with has_min the padding has scale and min 0. */
+    unsigned (*zero_code)(const format *f, const int8_t *book);
+    bool (*valid)(const format *f); /* is this combination of fields one that the family defines? */
+    /* Fits one block: x[n] with weights w[n] (>= 0; NULL = all 1) to codes[n], *scale and *min as they will be stored (rounded to
+     * f16). All finite x give finite results. An all-zero block gives scale 0. */
+    void (*fit)(const format *f, fit_method how, const int8_t *book, const float *x, const float *w, size_t n, uint8_t *codes, float *scale,
+                float *min);
+    /* Fits the codebook of a scope (NULL for families without one) over blocks given by a callback; see codebook.c. */
+    const struct book_fit *book;
+};
+extern const family *const families[]; /* NULL-terminated: the list */
+
+/* ---- packing and the reference decode (the specification; scalar) ---- */
+
+/* Writes the codes of one tile, codes[16][64] -> tile_codes bytes of planes, and reads one back. */
+void tile_pack(const format *f, const uint8_t codes[TILE_ROWS][TILE_K], uint8_t *tile);
+unsigned tile_code(const format *f, const uint8_t *tile, unsigned row, unsigned k);
+
+/* out[k] = row `row` of the tensor at `data`, as f32. The reference for every kernel; also the embedding lookup. */
+void format_decode_row(const format *f, const layout *l, const uint8_t *data, size_t row, size_t k, float *out);
+
+#endif

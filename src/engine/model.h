@@ -1,0 +1,35 @@
+/* model.h: a loaded model: immutable, mapped, shared by sessions. Owns the map; refuses files whose tensors do not fit the spec. */
+#ifndef QBIN_ENGINE_MODEL_H
+#define QBIN_ENGINE_MODEL_H
+
+#include "base/error.h"
+#include "file/qbin.h"
+#include "text/tokenizer.h"
+
+typedef struct weight { /* one matrix with its optional bias */
+    const tensor *w;    /* NULL: the spec has none here */
+    const float *bias;  /* [rows] or NULL */
+} weight;
+
+typedef struct layer {
+    const float *attn_norm, *mlp_norm; /* [hidden] */
+    weight q, k, v, o, gate, up, down;
+} layer;
+
+typedef struct model {
+    qbin file;
+    tokenizer *tokenizer;       /* NULL if the file has none */
+    const tensor *embed, *head; /* head == embed when tied */
+    const float *final_norm;
+    layer *layers; /* [spec.layers] */
+} model;
+
+static inline const spec *model_spec(const model *m) {
+    return &m->file.spec;
+}
+
+/* Maps the file and checks every tensor that the spec asks for. E_FILE names file and tensor. */
+status model_open(model **out, const char *path, error *e);
+void model_close(model **m);
+
+#endif

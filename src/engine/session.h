@@ -1,0 +1,49 @@
+/* session.h: one inference timeline over a model: KV cache, scratch, threads. Everything is taken when it is made; evaluating allocates nothing.
+ *
+ * The same ids give the same logits to the last bit for any number of threads, any split into batches and calls, and any instruction set. */
+#ifndef QBIN_ENGINE_SESSION_H
+#define QBIN_ENGINE_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "engine/model.h"
+
+typedef struct session session;
+
+typedef struct session_options { /* zero means the default */
+    uint32_t context;            /* positions; the model's context, at most 4096, if 0 */
+    uint32_t batch;              /* tokens evaluated together; 512 */
+    int threads;                 /* cpu_threads() */
+    const char *isa;             /* NULL: the strongest */
+    const char *cache;           /* type of the KV cache: "f16", "f32"; NULL: f16 */
+} session_options;
+
+/* E_MEMORY says how much was wanted for what. */
+status session_open(session **out, const model *m, const session_options *o, error *e);
+void session_close(session **s);
+
+/* Receives logits [vocab] f32 of a position (its index in the session), from any thread of the pool, each position once; NULL row = none. */
+typedef struct logits_sink {
+    void (*row)(void *context, size_t position, const float *logits);
+    void *context;
+    size_t first; /* the first position whose logits are wanted; the last position's are always kept for session_logits */
+} logits_sink;
+
+/* Evaluates n ids after those already there. sink may be NULL. E_RUN if the context is full (both numbers) or an id is out of range. */
+status session_eval(session *s, const int32_t *ids, size_t n, const logits_sink *sink, error *e);
+
+const float *session_logits(const session *s); /* [vocab] of the last evaluated position; until the next eval */
+size_t session_position(const session *s);     /* how many tokens are in the cache */
+size_t session_context(const session *s);
+void session_rewind(session *s, size_t position); /* forget all after it */
+
+typedef struct session_memory {
+    size_t cache, scratch; /* bytes */
+} session_memory;
+session_memory session_bytes(const session *s);
+int session_threads(const session *s);
+const char *session_isa(const session *s);
+
+#endif

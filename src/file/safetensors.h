@@ -1,0 +1,48 @@
+/* safetensors.h: reads a checkpoint: one .safetensors file, or a folder with model.safetensors or an index and its shards.
+ *
+ * Trusts nothing: header length, JSON (duplicate keys refused), dtypes, shapes, offsets, holes and overlaps are checked at open, names of
+ * shards may not leave the folder. Data may be unaligned and in any order. */
+#ifndef QBIN_FILE_SAFETENSORS_H
+#define QBIN_FILE_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/map.h"
+
+typedef struct source_type { /* one const object per dtype that can be read; the list is in safetensors.c */
+    const char *name;        /* "F32", "F16", "BF16" */
+    size_t bytes;
+    /* out[n] f32 = n values at `in`, unaligned */
+    void (*widen)(float *out, const uint8_t *in, size_t n);
+} source_type;
+
+enum { SOURCE_DIMS = 8 };
+
+typedef struct source { /* one tensor of the checkpoint; borrowed from the maps */
+    const char *name;
+    const source_type *type; /* NULL for a dtype that cannot be read: only a message wants it */
+    char dtype[12];
+    uint32_t ndim;
+    uint64_t shape[SOURCE_DIMS];
+    const uint8_t *data;
+    uint64_t bytes;
+    const map *file; /* for messages and map_done */
+} source;
+
+typedef struct checkpoint {
+    map *files;
+    size_t n_files;
+    source *tensors; /* sorted by name */
+    size_t n_tensors;
+    void *owned; /* names */
+} checkpoint;
+
+/* `path`: a .safetensors file or a folder. E_FILE with file, tensor and offset. checkpoint_close takes {0} too. */
+status checkpoint_open(checkpoint *c, const char *path, error *e);
+void checkpoint_close(checkpoint *c);
+
+const source *checkpoint_find(const checkpoint *c, const char *name); /* NULL if absent */
+
+#endif

@@ -1,0 +1,118 @@
+/* kernels.h: the table of compute kernels, one const object per instruction set, all of the same source over src/simd.
+ *
+ * Every kernel gives the same bits on every instruction set. Sixteen lanes are sixteen rows (or dimensions, or key positions); integer
+ * parts are exact; float steps stand once, in one order, with fma where the source says fma. Kernels allocate nothing and cannot fail.
+ * n = tokens, k = input width, rows = output width; f32 arrays are 64-byte aligned and rows of them padded to a multiple of 16. */
+#ifndef QBIN_KERNELS_H
+#define QBIN_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quant_formats/format.h"
+
+/* Encoded activations of n tokens, as panels of `width` tokens (the last one has what is left, so one token makes a panel of width 1).
+ * w = tokens of a panel, tiles = k padded to 64 / 64. Panels follow each other:
+ *   ACT_F32    values f32 [tiles * 64][w]
+ *   ACT_I8_64  values i8 [tiles][16][w][4];  scales f32 and sums i32 [tiles][w]
+ *   ACT_I8_32  values i8 [tiles][16][w][4];  scales f32 and sums i32 [tiles][2][w]
+ * int8: symmetric, scale = absmax / 127, round to nearest even; sums = sum of the int8 values of the block. k is padded with zeros. */
+typedef struct acts {
+    act_code code;
+    size_t n, tiles, width;
+    void *values;
+    float *scales;
+    int32_t *sums;
+} acts;
+
+static inline size_t acts_panel_tokens(const acts *a, size_t panel) {
+    const size_t left = a->n - panel * a->width;
+    return left < a->width ? left : a->width;
+}
+
+/* Bytes that n tokens of k activations need: values, scales, sums (each to be 64-byte aligned by the caller). */
+void acts_bytes(act_code code, size_t n, size_t k, size_t *values, size_t *scales, size_t *sums);
+
+enum { LINEAR_SCRATCH_ROWS = 32 }; /* a thread's scratch for unpacking: LINEAR_SCRATCH_ROWS * padded k bytes + 4 KiB */
+size_t linear_scratch_bytes(size_t k);
+
+/* y[t * ldy + row] (f32) for rows of groups [group0, group1) and all tokens of `a`: y = W x. Rows past the tensor's end up to the group's end are
+ * written too (as zeros), so ldy >= rows padded to 16. `data` is the tensor's bytes, `l` its layout. GEMV (few tokens) and GEMM are chosen inside;
+ * both give the same bits for a token. */
+typedef void linear_fn(const layout *l, const uint8_t *data, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch);
+
+typedef struct linear_kernel { /* a row of data: what it computes is told by these fields, matched with a format's descriptor */
+    const char *family;        /* family->name */
+    uint8_t bits;
+    bool has_min;
+    grain grain;
+    uint16_t block;
+    scope scope;
+    act_code act;
+    linear_fn *run;
+} linear_kernel;
+
+/* One query tile against one chunk of keys of one KV head. */
+enum { ATTEND_CHUNK = 256, ATTEND_QUERIES = 8 };
+typedef struct attend_args {
+    const float *q;                                    /* [queries][head_dim], rotated and scaled */
+    size_t queries;                                    /* 1 .. ATTEND_QUERIES */
+    size_t head_dim, head_pad;                         /* head_pad: head_dim rounded up to 16 */
+    const void *keys;                                  /* of the chunk: [positions / 16][head_dim][16] in the cache's type */
+    const void *values;                                /* of the chunk: [positions][head_pad], padding zero */
+    size_t count;                                      /* positions of the chunk that exist, 1 .. 256 */
+    uint16_t from[ATTEND_QUERIES], to[ATTEND_QUERIES]; /* query i sees positions [from, to) of the chunk; from == to: none */
+    /* running softmax of each query, merged in place in chunk order: start with m = -inf, l = 0, o = 0 */
+    float *m, *l;   /* [queries] */
+    float *o;       /* [queries][head_pad], not yet divided by l */
+    float *scratch; /* [ATTEND_QUERIES * ATTEND_CHUNK + ATTEND_QUERIES * head_pad] */
+} attend_args;
+
+typedef struct cache_type { /* what a key or value is stored as */
+    const char *name;       /* "f16", "f32" */
+    size_t bytes;
+    void (*store_key)(void *keys, size_t head_dim, size_t position, const float *x); /* one key into [..][head_dim][16]; keys = start of the head */
+    void (*store_value)(void *row, size_t head_dim, const float *x);
+    void (*attend)(const attend_args *a);
+} cache_type;
+
+typedef struct kernels {
+    const char *name; /* "scalar", "avx2", "avx512" */
+    uint32_t needs;   /* CPU_* bits */
+    size_t panel;     /* tokens of a full activation panel, <= 8 */
+
+    /* Encodes tokens [t0, t1) and tiles [tile0, tile1) of x [n][ldx] into a; disjoint calls may run in parallel. `k` is the unpadded width. */
+    void (*encode[ACT_CODES])(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
+
+    const linear_kernel *linear; /* ends with family NULL */
+
+    /* y[n] = x / sqrt(mean(x^2) + eps) * gain; y may be x. */
+    void (*rmsnorm)(float *y, const float *x, const float *gain, size_t n, float eps);
+    /* y[n] = (x - mean) / sqrt(var + eps) * gain + bias (bias may be NULL). */
+    void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, size_t n, float eps);
+    /* Rotates x[head_dim] in place: pairs (i, i + dims / 2) or (2i, 2i + 1); table = cos[dims / 2] then sin[dims / 2]. */
+    void (*rope_half)(float *x, const float *table, size_t dims);
+    void (*rope_interleaved)(float *x, const float *table, size_t dims);
+    /* y[n] = act(gate) * up */
+    void (*silu_mul)(float *y, const float *gate, const float *up, size_t n);
+    void (*gelu_mul)(float *y, const float *gate, const float *up, size_t n);
+    void (*gelu_tanh_mul)(float *y, const float *gate, const float *up, size_t n);
+    void (*add)(float *y, const float *x, size_t n); /* y += x */
+    void (*scale)(float *y, float by, size_t n);     /* y *= by */
+    float (*max)(const float *x, size_t n);
+    /* sum of exp(x - max) over n, in 16 partial sums and a fixed tree, each partial in float pairs (compensated) */
+    double (*sum_exp)(const float *x, size_t n, float max);
+    void (*exp)(float *y, const float *x, size_t n); /* for tests and the sampler; <= 2 ulp, exp(-inf) = 0 */
+    const cache_type *caches;                        /* ends with name NULL */
+} kernels;
+
+extern const kernels *const kernel_tables[]; /* strongest last; NULL-terminated; those compiled in */
+
+/* The strongest table that this CPU can run, or the one called `isa` ("" or NULL: the environment's QBIN_ISA, then the strongest). E_USAGE for an unknown
+ * name (lists them) or one that this CPU lacks. */
+status kernels_choose(const kernels **out, const char *isa, error *e);
+
+/* The kernel for a format, or NULL: every format of format_list has one in every table (a test walks both). */
+linear_fn *kernels_linear(const kernels *k, const format *f);
+
+#endif
