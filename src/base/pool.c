@@ -1,0 +1,156 @@
+#include "base/pool.h"
+
+#include <assert.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CACHE_LINE = 64, SPIN_NANOSECONDS = 50000, SPINS_PER_LOOK = 32 };
+
+typedef struct worker {
+    pool *pool;
+    pthread_t thread;
+    int index;
+} worker;
+
+/* Everything a thread waits for is one number, `phase`: a run starts with a barrier, so starting, separating phases and ending are the
+ * same thing. What is written often lies apart from what is only read. */
+struct pool {
+    atomic_int threads; /* changes only when pool_open fails half-way and ends the workers that it has */
+    long spin;          /* nanoseconds to spin before sleeping; 0 when there are more threads than CPUs */
+    pool_task *task;    /* of this run; NULL tells the workers to end */
+    void *context;
+    worker *workers; /* [threads - 1] */
+    _Alignas(CACHE_LINE) atomic_int arrived;
+    _Alignas(CACHE_LINE) _Atomic uint32_t phase;
+    _Alignas(CACHE_LINE) atomic_int sleepers;
+};
+
+static inline void cpu_relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
+static int64_t nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool spin_until_past(pool *p, uint32_t phase) {
+    const int64_t end = nanoseconds() + p->spin;
+    do {
+        for (int i = 0; i < SPINS_PER_LOOK; i++) {
+            if (atomic_load_explicit(&p->phase, memory_order_acquire) != phase) return true;
+            cpu_relax();
+        }
+    } while (nanoseconds() < end);
+    return false;
+}
+
+/* The sleeper counts itself before the kernel compares `phase`; the waker changes `phase` before it looks at the count: one of them sees
+ * the other. */
+static void sleep_until_past(pool *p, uint32_t phase) {
+    atomic_fetch_add(&p->sleepers, 1);
+    while (atomic_load(&p->phase) == phase) syscall(SYS_futex, &p->phase, FUTEX_WAIT_PRIVATE, phase, NULL, NULL, 0);
+    atomic_fetch_sub(&p->sleepers, 1);
+}
+
+int pool_threads(const pool *p) {
+    return atomic_load_explicit(&p->threads, memory_order_relaxed);
+}
+
+void pool_barrier(pool *p, int thread) {
+    (void)thread;
+    if (pool_threads(p) == 1) return;
+    const uint32_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed); /* cannot move before this thread has come */
+    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) == pool_threads(p) - 1) {
+        atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
+        atomic_store(&p->phase, phase + 1);
+        if (atomic_load(&p->sleepers)) syscall(SYS_futex, &p->phase, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+        return;
+    }
+    if (p->spin == 0 || !spin_until_past(p, phase)) sleep_until_past(p, phase);
+}
+
+static void *work(void *argument) {
+    const worker *self = argument;
+    pool *p = self->pool;
+    for (;;) {
+        pool_barrier(p, self->index);
+        if (!p->task) return NULL;
+        p->task(p->context, self->index);
+        pool_barrier(p, self->index);
+    }
+}
+
+void pool_run(pool *p, pool_task *task, void *context) {
+    assert(task);
+    p->task = task;
+    p->context = context;
+    pool_barrier(p, 0);
+    task(context, 0);
+    pool_barrier(p, 0);
+}
+
+static int allowed_cpus(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : INT32_MAX; /* fails only where there are very many */
+}
+
+/* Tells `workers` waiting threads to end and joins them. */
+static void end_workers(pool *p, int workers) {
+    p->task = NULL;
+    p->threads = workers + 1;
+    pool_barrier(p, 0);
+    for (int i = 0; i < workers; i++) pthread_join(p->workers[i].thread, NULL);
+}
+
+static void pool_free(pool *p) {
+    free(p->workers);
+    free(p);
+}
+
+status pool_open(pool **out, int threads, error *e) {
+    assert(threads >= 1);
+    *out = NULL;
+    pool *p = aligned_alloc(CACHE_LINE, sizeof *p);
+    if (!p) return fail(e, E_MEMORY, "no memory for a thread pool");
+    memset(p, 0, sizeof *p);
+    p->threads = threads;
+    p->spin = threads <= allowed_cpus() ? SPIN_NANOSECONDS : 0;
+    p->workers = calloc((size_t)threads, sizeof *p->workers);
+    if (!p->workers) {
+        pool_free(p);
+        return fail(e, E_MEMORY, "no memory for %d threads", threads);
+    }
+    for (int i = 0; i < threads - 1; i++) {
+        p->workers[i] = (worker){.pool = p, .index = i + 1};
+        const int code = pthread_create(&p->workers[i].thread, NULL, work, &p->workers[i]);
+        if (code != 0) {
+            end_workers(p, i);
+            pool_free(p);
+            return fail(e, E_MEMORY, "cannot make thread %d of %d: %s", i + 2, threads, strerror(code));
+        }
+    }
+    *out = p;
+    return OK;
+}
+
+void pool_close(pool **p) {
+    if (!*p) return;
+    end_workers(*p, pool_threads(*p) - 1);
+    pool_free(*p);
+    *p = NULL;
+}
