@@ -1,0 +1,16 @@
+/* signals.h: what a signal does to a command. A command that holds something worth finishing or removing asks signals_catch and then looks at
+ * signals_caught between steps; all others simply end, as they would without this file. */
+#ifndef QBIN_TOOLS_SIGNALS_H
+#define QBIN_TOOLS_SIGNALS_H
+
+/* For every command, from main: a mapped file that is truncated under us ends in a message and exit code 3. */
+void signals_start(void);
+
+/* From now on SIGINT, SIGTERM and SIGPIPE are noted instead of ending the process; a second SIGINT or SIGTERM ends it. System calls that wait (read of
+ * a terminal) return with EINTR. */
+void signals_catch(void);
+
+/* The signal noted, or 0. A command that sees one cleans up and returns E_INTERRUPT; main turns that into 128 + signal without a message. */
+int signals_caught(void);
+
+#endif
