@@ -1,0 +1,23 @@
+/* rank.h: the best few of many logits, without sorting the rest. Owns no memory; the order is total (equal logits: the lower id first), so
+ * the result does not depend on how it was found. */
+#ifndef QBIN_ENGINE_RANK_H
+#define QBIN_ENGINE_RANK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct candidate {
+    float logit;
+    int32_t id;
+} candidate;
+
+/* Infinities become the largest finite number, NaN the lowest, so that a difference of logits is never NaN. */
+float finite_logit(float x);
+
+/* list[k] = the k best of logits[n], best first; 1 <= k <= n. */
+void rank_logits(candidate *list, size_t k, const float *logits, size_t n);
+
+/* Permutes list[n] so that the k best stand in front, in order; k <= n. */
+void rank_best(candidate *list, size_t k, size_t n);
+
+#endif
