@@ -3,22 +3,24 @@
 #   make            build/bin/qbin and bin/<command> links      make test       unit tests and tests of the programs
 #   make demo       convert the demo model and tell a story     make lint       house rules and formatting
 #   make asan tsan  the tests in sanitizer builds               make fuzz       libFuzzer targets (clang)
-#   make install    PREFIX=/usr/local                           make bench      benchmarks against nothing but ourselves
+#   make bench      benchmarks on the demo model                make docs       docs/commands.md from the option tables
+#   make install    PREFIX=/usr/local DESTDIR=                  make clean
 #
-# BUILD=dir keeps several builds apart; CC=clang builds with clang.
+# BUILD=folder keeps several builds apart; CC=clang builds with clang; OPT, CFLAGS, LDFLAGS, WERROR=-Werror are added; V=1 shows commands.
 
 BUILD  ?= build
 PREFIX ?= /usr/local
 CC     ?= cc
 OPT    ?= -O2 -g
+Q      := $(if $(V),,@)
 
-WARN     = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
-CPPFLAGS += -D_GNU_SOURCE -Isrc -I. -MMD -MP
+WARN = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(WERROR)
+# The compiler's OpenMP if it has one: clang needs libomp-dev.
+OPENMP := $(shell echo 'int main(void) { return 0; }' | $(CC) -fopenmp -x c - -o /dev/null 2>/dev/null && echo -fopenmp)
 # A fused multiply-add stands only where the source says fma: results are the same bits on every CPU.
-CFLAGS   += -std=c17 $(OPT) $(WARN) -ffp-contract=off -fno-math-errno $(SANITIZE)
-LDFLAGS  += $(SANITIZE)
-LDLIBS   += -ljansson -lpcre2-8 -lutf8proc -lxxhash -lpthread -lm
-OPENMP   ?= -fopenmp
+COMPILE = $(CC) -D_GNU_SOURCE -Isrc -I. -MMD -MP $(CPPFLAGS) -std=c17 $(OPT) $(WARN) -ffp-contract=off -fno-math-errno $(SANITIZE) $(CFLAGS)
+LINK    = $(CC) $(SANITIZE) $(OPENMP) $(LDFLAGS)
+LIBS    = -ljansson -lpcre2-8 -lutf8proc -lxxhash -lpthread -lm $(LDLIBS)
 
 MACHINE := $(shell $(CC) -dumpmachine)
 ISAS_x86_64  = scalar avx2 avx512
@@ -28,70 +30,147 @@ FLAGS_scalar =
 FLAGS_avx2   = -mavx2 -mfma -mf16c
 FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mprefer-vector-width=512
 
-LIB_SRC   = $(wildcard src/base/*.c src/kernels/*.c src/file/*.c src/text/*.c src/engine/*.c src/quantize/*.c src/evaluate/*.c quant_formats/*.c models/*.c)
-LANE_SRC  = $(wildcard src/kernels/lanes/*.c)
-TOOL_SRC  = $(wildcard tools/*.c)
-TEST_SRC  = $(wildcard tests/test_*.c)
-TEST_HELP = $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
+LIB_SRC   := $(wildcard $(addsuffix /*.c,src/base src/kernels src/file src/text src/engine src/quantize src/evaluate quant_formats models))
+LANE_SRC  := $(wildcard src/kernels/lanes/*.c)
+TOOL_SRC  := $(wildcard tools/*.c)
+TEST_SRC  := $(wildcard tests/test_*.c)
+TEST_HELP := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
+BENCH_SRC := $(wildcard bench/*.c)
 
 LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o) $(foreach i,$(ISAS),$(LANE_SRC:%.c=$(BUILD)/%.$i.o)) $(BUILD)/kernel_tables.o
-TOOL_OBJ = $(TOOL_SRC:%.c=$(BUILD)/%.o)
+TOOL_OBJ = $(filter-out $(BUILD)/tools/main.o,$(TOOL_SRC:%.c=$(BUILD)/%.o))
 HELP_OBJ = $(TEST_HELP:%.c=$(BUILD)/%.o)
-TESTS    = $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
-COMMANDS = convert run perplexity bench inspect tokenize logits
+ARCHIVES = $(BUILD)/libtools.a $(BUILD)/libqbin.a
+PROGRAM  = $(BUILD)/bin/qbin
+TESTS    = $(TEST_SRC:%.c=$(BUILD)/%)
+SCRIPTS  = $(wildcard tests/test_*.sh)
+BENCHES  = $(BENCH_SRC:%.c=$(BUILD)/%)
+# Commands that are programs of their own: what tools/*.c define, but for those about qbin itself.
+COMMANDS := $(shell sed -n 's/^const command command_\([a-z0-9]*\) = .*/\1/p' $(filter-out tools/about.c,$(TOOL_SRC)))
 
-all: $(BUILD)/bin/qbin links
+all: $(PROGRAM) links
 
-$(BUILD)/libqbin.a: $(LIB_OBJ)
-	@rm -f $@
-	$(AR) rcs $@ $^
+# ---- compiling ----
 
-$(BUILD)/bin/qbin: $(TOOL_OBJ) $(BUILD)/libqbin.a
+# Written anew only when their text changes: another compiler or flag rebuilds everything, another list of sources the archives.
+define remember
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(OPENMP) -o $@ $(TOOL_OBJ) $(BUILD)/libqbin.a $(LDLIBS)
+	@echo '$1' | cmp -s - $@ || echo '$1' > $@
+endef
+$(BUILD)/flags: FORCE
+	$(call remember,$(COMPILE) $(LINK) $(foreach i,$(ISAS),$i $(FLAGS_$i)))
+$(BUILD)/sources: FORCE
+	$(call remember,$(LIB_OBJ) $(TOOL_OBJ))
 
-links: $(BUILD)/bin/qbin
-	@mkdir -p bin
-	@for c in qbin $(COMMANDS); do ln -sf ../$(BUILD)/bin/qbin bin/$$c; done
-
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA) -c -o $@ $<
+	@echo "  compile $<"
+	$(Q)$(COMPILE) $(EXTRA) -c -o $@ $<
 
 # The quantizer uses OpenMP; the rest of the program has its own threads.
-$(BUILD)/src/quantize/%.o: EXTRA = -O3 $(OPENMP)
+$(BUILD)/src/quantize/%.o: EXTRA = -O3 $(or $(OPENMP),-Wno-unknown-pragmas)
 $(BUILD)/quant_formats/%.o: EXTRA = -O3
 
 # One object per kernel source and instruction set. -O3: the accumulators of a tile must live in registers.
 define lanes
-$(BUILD)/%.$1.o: %.c
+$(BUILD)/%.$1.o: %.c $(BUILD)/flags
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -O3 $$(FLAGS_$1) -DSIMD_HEADER='"simd/$1.h"' -DSIMD_ISA=$1 -c -o $$@ $$<
+	@echo "  compile $$< for $1"
+	$(Q)$$(COMPILE) -O3 $$(FLAGS_$1) -DSIMD_HEADER='"simd/$1.h"' -DSIMD_ISA=$1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call lanes,$i)))
 
 # The list of the tables that are compiled in, weakest first.
-$(BUILD)/kernel_tables.c: Makefile
-	@mkdir -p $(@D)
+$(BUILD)/kernel_tables.c: $(BUILD)/flags
 	@{ echo '#include "kernels/kernels.h"'; \
 	   for i in $(ISAS); do echo "extern const kernels kernels_$$i;"; done; \
 	   echo 'const kernels *const kernel_tables[] = {'; \
 	   for i in $(ISAS); do echo "    &kernels_$$i,"; done; \
 	   echo '    NULL,'; echo '};'; } > $@
 $(BUILD)/kernel_tables.o: $(BUILD)/kernel_tables.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(COMPILE) -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(BUILD)/libqbin.a
-	$(CC) $(LDFLAGS) $(OPENMP) -o $@ $< $(HELP_OBJ) $(BUILD)/libqbin.a $(LDLIBS) -lcriterion
+# ---- linking ----
 
-unit: $(TESTS)
-	@for t in $(TESTS); do echo "$$t"; $$t || exit 1; done
+$(BUILD)/libqbin.a: $(LIB_OBJ) $(BUILD)/sources
+$(BUILD)/libtools.a: $(TOOL_OBJ) $(BUILD)/sources
+$(ARCHIVES):
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
-test: all unit
+$(PROGRAM): $(BUILD)/tools/main.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+# TEST_MAIN: objects that take the place of Criterion's main.
+$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(TEST_MAIN) $(ARCHIVES)
+	@echo "  link $@"
+	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcriterion
+
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(ARCHIVES)
+	@echo "  link $@"
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+# Commands by name, beside the program; bin/ in the tree has those of the plain build.
+links: $(PROGRAM)
+	@for c in $(COMMANDS); do ln -sf qbin $(BUILD)/bin/$$c; done
+	@if [ $(BUILD) = build ]; then mkdir -p bin; for c in qbin $(COMMANDS); do ln -sf ../build/bin/qbin bin/$$c; done; fi
+
+# ---- testing ----
+
+test: all $(TESTS)
+	@tests/run $(BUILD) $(TESTS) $(SCRIPTS)
+
+# Unit tests alone; UNIT="pool session" chooses some.
+unit: $(if $(UNIT),$(UNIT:%=$(BUILD)/tests/test_%),$(TESTS))
+	@tests/run $(BUILD) $^
+
+lint:
+	@tests/lint
+
+asan:
+	$(MAKE) BUILD=$(BUILD)-asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPENMP= test
+
+# The parts that have threads of their own.
+THREADED = $(patsubst tests/test_%.c,%,$(wildcard tests/test_pool.c tests/test_session.c))
+tsan:
+	$(MAKE) BUILD=$(BUILD)-tsan SANITIZE=-fsanitize=thread OPENMP= TEST_MAIN=$(BUILD)-tsan/tests/plain/main.o UNIT="$(THREADED)" unit
+
+-include $(wildcard tests/fuzz/rules.mk)
+
+# ---- using ----
+
+DEMO = $(BUILD)/demo-q4.qbin
+
+demo: all
+	@echo "A small model of fairy tales, in four bits a weight:"
+	$(BUILD)/bin/convert models/demo q4 -o $(DEMO)
+	$(BUILD)/bin/run -m $(DEMO) -p "Once upon a time, there was a" -n 200 --seed 7
+
+bench: all $(BENCHES)
+	$(BUILD)/bin/convert models/demo q4 -o $(DEMO)
+	$(BUILD)/bin/bench -m $(DEMO)
+
+docs: $(PROGRAM)
+	$(PROGRAM) help --markdown > docs/commands.md
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+install: all
+	install -d $(BINDIR) $(COMPLETIONS)
+	install -m 755 $(PROGRAM) $(BINDIR)/qbin
+	for c in $(COMMANDS); do ln -sf qbin $(BINDIR)/qbin-$$c && ln -sf qbin $(COMPLETIONS)/qbin-$$c; done
+	$(PROGRAM) completion bash > $(COMPLETIONS)/qbin
+
+uninstall:
+	rm -f $(foreach c,qbin $(COMMANDS:%=qbin-%),$(BINDIR)/$c $(COMPLETIONS)/$c)
 
 clean:
-	rm -rf $(BUILD) bin
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan bin
 
-.PHONY: all links unit test clean
+.PHONY: all links test unit lint asan tsan demo bench docs install uninstall clean FORCE
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -29,7 +29,7 @@ static size_t edits(const char *a, size_t n, const char *b, size_t m) {
 void nearest_offer(nearest *n, const char *known) {
     const size_t typed = strlen(n->word), length = strlen(known);
     if (!typed || typed > LONGEST || length > LONGEST) return;
-    const bool begins = typed >= 2 && !strncmp(known, n->word, typed);
+    const bool begins = typed >= 2 && typed < length && !strncmp(known, n->word, typed);
     const size_t distance = begins ? 1 : edits(n->word, typed, known, length);
     const size_t allowed = typed < 6 ? 1 : typed / 3;
     const bool near = distance <= allowed && distance < min_size(typed, length) + begins;

@@ -34,13 +34,18 @@ struct pool {
     _Alignas(CACHE_LINE) atomic_int sleepers;
 };
 
-static inline void cpu_relax(void) {
 #if defined(__x86_64__)
+static inline void cpu_relax(void) {
     __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb");
-#endif
 }
+#elif defined(__aarch64__)
+static inline void cpu_relax(void) {
+    __asm__ volatile("isb");
+}
+#else
+static inline void cpu_relax(void) {
+}
+#endif
 
 static int64_t nanoseconds(void) {
     struct timespec t;
