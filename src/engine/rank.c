@@ -67,13 +67,7 @@ void rank_logits(candidate *list, size_t k, const float *logits, size_t n) {
     heap_sort(list, k);
 }
 
-void rank_best(candidate *list, size_t k, size_t n) {
-    if (k == 0) return;
-    heap_make(list, k);
-    for (size_t i = k; i < n; i++) {
-        if (!is_worse(list[0], list[i])) continue;
-        swap(&list[0], &list[i]);
-        heap_sift(list, k, 0);
-    }
-    heap_sort(list, k);
+void rank_sort(candidate *list, size_t n) {
+    heap_make(list, n);
+    heap_sort(list, n);
 }

@@ -17,7 +17,7 @@ float finite_logit(float x);
 /* list[k] = the k best of logits[n], best first; 1 <= k <= n. */
 void rank_logits(candidate *list, size_t k, const float *logits, size_t n);
 
-/* Permutes list[n] so that the k best stand in front, in order; k <= n. */
-void rank_best(candidate *list, size_t k, size_t n);
+/* Puts list[n] in order, best first. */
+void rank_sort(candidate *list, size_t n);
 
 #endif

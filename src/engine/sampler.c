@@ -24,9 +24,10 @@ struct sampler {
     int32_t *recent;   /* ring of the last ids */
     size_t n_recent, next_recent;
 
-    candidate *list;  /* [room] */
-    float *weights;   /* [room] exp(logit - best logit) */
-    size_t n, ranked; /* of list: how many are left, and how many at its start are in order and better than all after them */
+    candidate *list; /* [room] */
+    float *weights;  /* [room] exp(logit - best logit) */
+    size_t n;        /* of list: how many are left */
+    float best;      /* the highest logit of the list */
 };
 
 /* ---- random numbers: xoshiro256++ 1.0 (Blackman and Vigna), seeded by splitmix64 ---- */
@@ -57,19 +58,13 @@ static double random_unit(uint64_t s[4]) {
 
 /* ---- stages, in the order and with the meaning of llama.cpp ---- */
 
-static float best_logit(const sampler *s) {
-    float best = s->list[0].logit;
-    for (size_t i = 1; i < s->n && !s->ranked; i++) best = s->list[i].logit > best ? s->list[i].logit : best;
-    return best;
-}
-
-/* weights[i] = exp(logit - best) for candidates [begin, end); the sum, in order. */
-static double weigh(sampler *s, size_t begin, size_t end, float best) {
+/* weights[i] = exp(logit - best) of `n` candidates from `first` on; their sum, in order. */
+static double weigh(sampler *s, size_t first, size_t n) {
     float *w = s->weights;
-    for (size_t i = begin; i < end; i++) w[i] = s->list[i].logit - best;
-    s->kernels->exp(w + begin, w + begin, end - begin);
+    for (size_t i = 0; i < n; i++) w[i] = s->list[first + i].logit - s->best;
+    s->kernels->exp(w, w, n);
     double sum = 0;
-    for (size_t i = begin; i < end; i++) sum += (double)w[i];
+    for (size_t i = 0; i < n; i++) sum += (double)w[i];
     return sum;
 }
 
@@ -88,62 +83,82 @@ static void apply_repeat(sampler *s) {
     s->view = s->changed;
 }
 
+static void collect_best(sampler *s, size_t n) {
+    rank_logits(s->list, n, s->view, s->usable);
+    s->n = n;
+    s->best = s->list[0].logit;
+}
+
 static void apply_greedy(sampler *s) {
-    rank_logits(s->list, 1, s->view, s->usable);
-    s->n = s->ranked = 1;
+    collect_best(s, 1);
 }
 
 static void apply_top_k(sampler *s) {
-    s->n = s->ranked = s->options.top_k < s->usable ? s->options.top_k : s->usable;
-    rank_logits(s->list, s->n, s->view, s->usable);
+    collect_best(s, s->options.top_k < s->usable ? s->options.top_k : s->usable);
 }
 
 static void apply_all(sampler *s) {
-    for (size_t i = 0; i < s->usable; i++) s->list[i] = (candidate){finite_logit(s->view[i]), (int32_t)i};
     s->n = s->usable;
-    s->ranked = 0;
-}
-
-static void rank_more(sampler *s, size_t more) {
-    const size_t rest = s->n - s->ranked;
-    if (more > rest) more = rest;
-    rank_best(s->list + s->ranked, more, rest);
-    s->ranked += more;
-}
-
-/* The fewest candidates, best first, whose probabilities sum to top_p. Mostly these are few, so the order is made in growing portions. */
-static void apply_top_p(sampler *s) {
-    enum { PORTION = 64 };
-    if (!s->ranked) rank_more(s, PORTION);
-    const float best = s->list[0].logit;
-    const double wanted = (double)s->options.top_p * weigh(s, 0, s->n, best);
-    double sum = 0;
+    s->best = -FLT_MAX;
     for (size_t i = 0; i < s->n; i++) {
-        if (i == s->ranked) {
-            rank_more(s, 3 * i);
-            weigh(s, i, s->ranked, best);
-        }
-        sum += (double)s->weights[i];
+        const float logit = finite_logit(s->view[i]);
+        s->list[i] = (candidate){logit, (int32_t)i};
+        s->best = logit > s->best ? logit : s->best;
+    }
+}
+
+enum { SHELVES = 256, SHELVES_PER_NAT = 16 };
+
+/* Candidates whose logits lie close together share a shelf; the best has shelf 0. */
+static size_t shelf_of(const sampler *s, candidate c) {
+    const float down = (s->best - c.logit) * SHELVES_PER_NAT;
+    return down < SHELVES - 1 ? (size_t)down : SHELVES - 1;
+}
+
+/* Moves candidates on shelves above `shelf` to the front of those from `first` on; where they end. */
+static size_t move_up(sampler *s, size_t first, size_t shelf) {
+    for (size_t i = first; i < s->n; i++) {
+        if (shelf_of(s, s->list[i]) >= shelf) continue;
+        const candidate c = s->list[i];
+        s->list[i] = s->list[first];
+        s->list[first++] = c;
+    }
+    return first;
+}
+
+/* The fewest candidates, best first, whose probabilities sum to top_p. Only the shelf on which the sum is reached has to be put in order. */
+static void apply_top_p(sampler *s) {
+    const double wanted = (double)s->options.top_p * weigh(s, 0, s->n);
+    double mass[SHELVES] = {0};
+    for (size_t i = 0; i < s->n; i++) mass[shelf_of(s, s->list[i])] += (double)s->weights[i];
+    double sum = 0;
+    size_t shelf = 0;
+    while (shelf < SHELVES - 1 && sum + mass[shelf] < wanted) sum += mass[shelf++];
+
+    const size_t begin = move_up(s, 0, shelf), end = move_up(s, begin, shelf + 1);
+    rank_sort(s->list + begin, end - begin);
+    weigh(s, begin, end - begin);
+    s->n = end;
+    for (size_t i = begin; i < s->n; i++) {
+        sum += (double)s->weights[i - begin];
         if (sum >= wanted) s->n = i + 1;
     }
-    if (s->ranked > s->n) s->ranked = s->n;
 }
 
 /* Those at least min_p times as likely as the best. */
 static void apply_min_p(sampler *s) {
-    weigh(s, 0, s->n, best_logit(s));
+    weigh(s, 0, s->n);
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++) {
         if (s->weights[i] >= s->options.min_p) s->list[n++] = s->list[i];
     }
     s->n = n;
-    if (s->ranked > n) s->ranked = n;
 }
 
 /* From the best logit down, so that no temperature overflows. */
 static void apply_temperature(sampler *s) {
-    const float best = best_logit(s);
-    for (size_t i = 0; i < s->n; i++) s->list[i].logit = (s->list[i].logit - best) / s->options.temperature;
+    for (size_t i = 0; i < s->n; i++) s->list[i].logit = (s->list[i].logit - s->best) / s->options.temperature;
+    s->best = 0;
 }
 
 static bool repeat_on(const sampler_options *o) {
@@ -277,7 +292,7 @@ void sampler_accept(sampler *s, int32_t id) {
 /* The first candidate at which the running sum of the weights passes a random part of their total; one of weight 0 is never met. */
 static int32_t pick(sampler *s) {
     if (s->n == 1) return s->list[0].id;
-    const double target = weigh(s, 0, s->n, best_logit(s)) * random_unit(s->random);
+    const double target = weigh(s, 0, s->n) * random_unit(s->random);
     double sum = 0;
     size_t i = 0;
     for (; i + 1 < s->n; i++) {
