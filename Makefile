@@ -119,6 +119,9 @@ links: $(PROGRAM)
 
 # ---- testing ----
 
+# All that is compiled, without running it.
+everything: all $(TESTS) $(BENCHES)
+
 test: all $(TESTS)
 	@tests/run $(BUILD) $(TESTS) $(SCRIPTS)
 
@@ -170,7 +173,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan bin
 
-.PHONY: all links test unit lint asan tsan demo bench docs install uninstall clean FORCE
+.PHONY: all links everything test unit lint asan tsan demo bench docs install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
