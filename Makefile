@@ -117,6 +117,9 @@ links: $(PROGRAM)
 	@for c in $(COMMANDS); do ln -sf qbin $(BUILD)/bin/$$c; done
 	@if [ $(BUILD) = build ]; then mkdir -p bin; for c in qbin $(COMMANDS); do ln -sf ../build/bin/qbin bin/$$c; done; fi
 
+names:
+	@echo $(COMMANDS)
+
 # ---- testing ----
 
 # All that is compiled, without running it.
@@ -173,7 +176,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan bin
 
-.PHONY: all links everything test unit lint asan tsan demo bench docs install uninstall clean FORCE
+.PHONY: all links names everything test unit lint asan tsan demo bench docs install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
