@@ -160,6 +160,14 @@ bench: all $(BENCHES)
 
 docs: $(PROGRAM)
 	$(PROGRAM) help --markdown > docs/commands.md
+	@$(MAKE) -s --no-print-directory format-page > docs/format.md
+
+# The specification stands in the headers; this is a view of it.
+format-page:
+	@echo '# The .qbin file'
+	@echo
+	@echo 'The comments of the headers that own each part, put together by `make docs`; a test checks that this page is current.'
+	@awk -f docs/comment.awk $(wildcard src/file/qbin.h quant_formats/format.h src/text/block.h)
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -176,7 +184,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan bin
 
-.PHONY: all links names everything test unit lint asan tsan demo bench docs install uninstall clean FORCE
+.PHONY: all links names everything test unit lint asan tsan demo bench docs format-page install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -90,6 +90,8 @@ check "an empty variable is none" grep -q '^commands:' "$WORK/out"
 
 run "$qbin" help --markdown
 check "docs/commands.md is current (make docs)" cmp -s "$WORK/out" docs/commands.md
+run make -s --no-print-directory format-page
+check "docs/format.md is current (make docs)" cmp -s "$WORK/out" docs/format.md
 run "$qbin" completion bash
 check "the completion is a script" bash -n "$WORK/out"
 complete_words() { # WORD ...: what bash would offer for the last word
