@@ -14,6 +14,12 @@
  * A plain family (f32, f16, bf16) stores a tile as [64 k][16 rows] numbers and has no head and no side part.
  * A vector (one dimension: norm gains, biases) is never tiled: it is stored as contiguous f32.
  *
+ * Side data of a tile: block 64: 16 f16 scales, then 16 f16 minimums if there are any; block 32: [2 blocks][16 rows] scales, then minimums
+ * likewise; block 128: as block 64 for each two tiles. One scale per row: [16] f32 scales for each group, then [16] minimums; one per tensor: an
+ * f32 scale, then the minimum. A codebook has 2^bits int8 levels, the same bits for each: the head holds one per tensor, per group or per row.
+ *
+ * Padding decodes to zero where it could matter: padded rows have scale 0 (and minimum 0), and what lies past k meets activations that are 0.
+ *
  * From the descriptor generic code here derives bytes, packing, the reference decode and the spelling; a family file adds only how
  * codes become numbers and how a block is fitted. Nothing outside quant_formats/ may ask which family a format has. */
 #ifndef QBIN_FORMAT_H
@@ -37,6 +43,7 @@ typedef enum scope { SCOPE_NONE, SCOPE_TENSOR, SCOPE_GROUP, SCOPE_ROW } scope; /
 typedef enum act_code { ACT_F32, ACT_I8_64, ACT_I8_32, ACT_CODES } act_code;   /* encoding of the activations it multiplies */
 
 typedef struct family family;
+typedef struct codebook codebook; /* codebook.h: levels made ready for fits */
 
 typedef struct format {
     const family *family;
@@ -53,7 +60,9 @@ typedef struct layout {
     size_t groups, tiles;     /* of 16 rows; of 64 k */
     size_t head, codes, side; /* offsets of the parts; head is 0 */
     size_t tile_codes;        /* bytes of codes of one tile */
-    size_t tile_side;         /* bytes of side data of one tile (0 unless scales belong to blocks) */
+    size_t tile_side;         /* bytes of side data of one tile (of two if block is 128; 0 unless scales belong to blocks) */
+    size_t group_side;        /* bytes of side data of one group (0 if the scale belongs to the tensor) */
+    size_t blocks;            /* of one row that have a scale each; 0 for plain families */
     size_t bytes;             /* of the whole tensor, a multiple of 64 */
 } layout;
 
@@ -63,9 +72,9 @@ bool format_layout(const format *f, uint64_t rows, uint64_t k, layout *out);
 /* Bits per weight of a matrix of that shape, everything counted. */
 double format_bits(const format *f, uint64_t rows, uint64_t k);
 
-/* A name is a spelling of a descriptor: q4, q4a, q8-b32, km4, f16 ... E_USAGE names the nearest known one. */
+/* A name is a spelling of a descriptor: q4, q4a, q8-b32, km4, f16 ... Only those of format_list are accepted: E_USAGE names the nearest. */
 status format_parse(format *out, const char *name, error *e);
-void format_name(const format *f, char name[FORMAT_NAME]);
+void format_name(const format *f, char name[FORMAT_NAME]); /* also of a descriptor that is not in format_list */
 bool format_equal(const format *a, const format *b);
 
 /* The descriptor on disk: 8 bytes family name, then bits, has_min, grain, block/32, scope, act, 2 zero bytes. E_FILE for a family, width or
@@ -81,25 +90,41 @@ extern const format_entry format_list[];
 
 /* ---- what a family adds ---- */
 
-/* One way to choose codes and scales of a block: "rtn" (range, then round) or "fit" (search of the weighted error). */
+/* One way to choose the scale of a block: "rtn" (range, then round) or "fit" (search of the weighted error). */
 typedef enum fit_method { FIT_RTN, FIT_SEARCH } fit_method;
 
+/* The values of one block: x[n] with the weight w[n] >= 0 of each squared error. n is a multiple of 16: what is missing is filled with copies of
+ * a value of the block and weight 0. Values are finite. */
+typedef struct fit_block {
+    const float *x, *w;
+    size_t n;
+} fit_block;
+
+/* Scale and minimum as they will be stored: already rounded to what the format keeps. */
+typedef struct grid {
+    float scale, min;
+} grid;
+
 struct family {
-    const char *name;    /* at most 7 characters, on disk */
+    const char *name;    /* at most 7 characters, on disk: "f32", "f16", "bf16", "linear", "codebook" */
+    const char *prefix;  /* of the spelling, before the bits: "q", "km"; a plain family: the whole spelling */
     const char *summary; /* one line for --help */
-    bool plain;          /* numbers as they are: no codes, scales or codebooks */
-    /* The integer that a code stands for: code - zero for linear, an entry of the codebook (int8) for a codebook. The value of a
-     * weight is scale * level (+ min). `book` is the codebook of the row, or NULL. */
-    int (*level)(const format *f, const int8_t *book, unsigned code);
-    /* The code that decodes to exactly zero, for padding; with has_min the padding has scale and min 0. */
-    unsigned (*zero_code)(const format *f, const int8_t *book);
+    bool plain;          /* numbers as they are: no codes, scales or codebooks; then only bits and the next two fields are meant */
+    void (*store)(uint8_t *at, float x);
+    float (*load)(const uint8_t *at);
+    uint8_t plain_bits;
+
     bool (*valid)(const format *f); /* is this combination of fields one that the family defines? */
-    /* Fits one block: x[n] with weights w[n] (>= 0; NULL = all 1) to codes[n], *scale and *min as they will be stored (rounded to
-     * f16). All finite x give finite results. An all-zero block gives scale 0. */
-    void (*fit)(const format *f, fit_method how, const int8_t *book, const float *x, const float *w, size_t n, uint8_t *codes, float *scale,
-                float *min);
-    /* Fits the codebook of a scope (NULL for families without one) over blocks given by a callback; see codebook.c. */
-    const struct book_fit *book;
+    /* The integer that a code stands for: code - zero for linear, an entry of the codebook (int8) for a codebook. The value of a
+     * weight is scale * level + min. `book` is the codebook of the row, or NULL. */
+    int (*level)(const format *f, const int8_t *book, unsigned code);
+    /* The code for padding: its level is 0, or the nearest to 0 that there is. */
+    unsigned (*zero_code)(const format *f, const int8_t *book);
+    /* Chooses scale and minimum of a block. All finite x give finite results; an all-zero block gives scale 0 and minimum 0. */
+    grid (*fit)(const format *f, fit_method how, const codebook *book, const fit_block *b);
+    /* codes[n] = the code of the value nearest to each x on that grid. x may lie anywhere (error-compensating methods move it). */
+    void (*assign)(const format *f, const codebook *book, grid g, const float *x, size_t n, uint8_t *codes);
+    const struct book_fit *learn; /* how codebooks are learned (codebook.h); NULL for a family without them */
 };
 extern const family *const families[]; /* NULL-terminated: the list */
 
@@ -108,6 +133,16 @@ extern const family *const families[]; /* NULL-terminated: the list */
 /* Writes the codes of one tile, codes[16][64] -> tile_codes bytes of planes, and reads one back. */
 void tile_pack(const format *f, const uint8_t codes[TILE_ROWS][TILE_K], uint8_t *tile);
 unsigned tile_code(const format *f, const uint8_t *tile, unsigned row, unsigned k);
+
+/* Writes one group of 16 rows: codes [16][tiles * 64] -> tiles * tile_codes bytes; grids [16][blocks] -> group_side bytes. */
+void group_pack_codes(const format *f, const layout *l, const uint8_t *codes, uint8_t *out);
+void group_pack_side(const format *f, const layout *l, const grid *grids, uint8_t *out);
+/* The same for a plain family: x [16][tiles * 64] -> tiles * tile_codes bytes. */
+void group_pack_plain(const format *f, const layout *l, const float *x, uint8_t *out);
+
+/* The codebook of a row in the tensor at `data`, or NULL if the format has none; and the entries of one codebook. */
+const int8_t *format_book(const format *f, const uint8_t *data, size_t row);
+size_t format_entries(const format *f);
 
 /* out[k] = row `row` of the tensor at `data`, as f32. The reference for every kernel; also the embedding lookup. */
 void format_decode_row(const format *f, const layout *l, const uint8_t *data, size_t row, size_t k, float *out);

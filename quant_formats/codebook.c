@@ -1,0 +1,110 @@
+/* The codebook family: 2^bits int8 levels that are learned. */
+#include "codebook.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "families.h"
+
+static bool codebook_valid(const format *f) {
+    const bool width = f->bits >= 2 && f->bits <= 4;
+    const bool sized = f->grain == GRAIN_BLOCK ? f->block == 32 || f->block == 64 || f->block == 128 : !f->block && f->grain != GRAIN_NONE;
+    const bool act = f->block == 32 ? f->act == ACT_I8_32 : f->act == ACT_I8_64;
+    return width && sized && act && !f->has_min && f->scope != SCOPE_NONE;
+}
+
+static int codebook_level(const format *f, const int8_t *book, unsigned code) {
+    (void)f;
+    return book[code];
+}
+
+static unsigned codebook_zero(const format *f, const int8_t *book) {
+    unsigned best = 0;
+    for (unsigned code = 1; code < 1u << f->bits; code++) {
+        if (abs(book[code]) < abs(book[best])) best = code;
+    }
+    return best;
+}
+
+static int ascending(const void *a, const void *b) {
+    return *(const int8_t *)a - *(const int8_t *)b;
+}
+
+void codebook_prepare(codebook *book, const int8_t *levels, size_t entries) {
+    book->entries = entries;
+    memcpy(book->level, levels, entries);
+    qsort(book->level, entries, 1, ascending);
+    size_t code = 0;
+    for (int i = 0; i < HALF_STEPS; i++) {
+        /* The middle of the half step, four times over to stay in integers, against the border to the next level. */
+        while (code + 1 < entries && 2 * i + 1 - HALF_STEPS > 2 * (book->level[code] + book->level[code + 1])) code++;
+        book->code_at[i] = (uint8_t)code;
+        book->level_at[i] = (float)book->level[code];
+    }
+}
+
+/* The value of largest magnitude becomes the level of largest magnitude. */
+static grid range_codebook(const format *f, const fit_block *b, const codebook *book) {
+    const int first = book->level[0], last = book->level[book->entries - 1];
+    const int outer = -first > last ? first : last;
+    return (grid){.scale = outer ? grid_round(f, block_extreme(b) / (float)outer) : 0};
+}
+
+static grid codebook_fit_block(const format *f, fit_method how, const codebook *book, const fit_block *b) {
+    const grid range = range_codebook(f, b, book);
+    return how == FIT_RTN ? range : fit_codebook(f, b, book, range);
+}
+
+/* The half step that holds u. */
+static inline int half_step(float u) {
+    const float at = 2 * u + HALF_STEPS / 2;
+    const float above = at < 0 ? 0 : at;
+    return (int)(above > HALF_STEPS - 1 ? HALF_STEPS - 1 : above);
+}
+
+static void codebook_assign(const format *f, const codebook *book, grid g, const float *x, size_t n, uint8_t *codes) {
+    (void)f;
+    const float by = reciprocal(g.scale);
+    for (size_t i = 0; i < n; i++) codes[i] = book->code_at[half_step(x[i] * by)];
+}
+
+void book_sums_add(book_sums *to, const book_sums *more) {
+    for (size_t i = 0; i < HALF_STEPS; i++) {
+        to->w[i] += more->w[i];
+        to->wu[i] += more->wu[i];
+        to->wuu[i] += more->wuu[i];
+    }
+    to->values += more->values;
+    to->zeros += more->zeros;
+}
+
+static void codebook_gather(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums) {
+    const grid g = book ? codebook_fit_block(f, how, book, b) : (grid){.scale = grid_round(f, block_extreme(b) / LEVEL_MAX)};
+    const float by = reciprocal(g.scale);
+    const double area = (double)g.scale * (double)g.scale;
+    for (size_t i = 0; i < b->n; i++) {
+        const float u = b->x[i] * by;
+        const int at = half_step(u);
+        const double w = area * (double)b->w[i], wu = w * (double)u;
+        sums->w[at] += w;
+        sums->wu[at] += wu;
+        sums->wuu[at] += wu * (double)u;
+        sums->values += b->w[i] > 0;
+        sums->zeros += b->w[i] > 0 && b->x[i] == 0;
+    }
+}
+
+static const book_fit learn = {.gather = codebook_gather, .solve = solve_levels};
+
+const family family_codebook = {
+    .name = "codebook",
+    .prefix = "km",
+    .summary = "levels learned by k-means",
+    .valid = codebook_valid,
+    .level = codebook_level,
+    .zero_code = codebook_zero,
+    .fit = codebook_fit_block,
+    .assign = codebook_assign,
+    .learn = &learn,
+};

@@ -1,0 +1,40 @@
+/* codebook.h: codebooks made ready for fits, and how they are learned. Knows levels and sums, not tensors: who shares a codebook, how many rounds are
+ * made and in which order the sums of threads are added is the caller's business. */
+#ifndef QBIN_CODEBOOK_H
+#define QBIN_CODEBOOK_H
+
+#include "format.h"
+
+enum {
+    LEVEL_MAX = 127,  /* levels are -127 .. 127 */
+    HALF_STEPS = 512, /* u in [-128, 128) in steps of one half: borders between the cells of int8 levels lie on such steps */
+};
+
+struct codebook {
+    size_t entries;
+    int8_t level[256];          /* ascending */
+    float level_at[HALF_STEPS]; /* the level nearest to u in [i / 2 - 128, (i + 1) / 2 - 128) */
+    uint8_t code_at[HALF_STEPS];
+};
+
+/* Makes a codebook of 2^bits levels (which are sorted here) ready. */
+void codebook_prepare(codebook *book, const int8_t *levels, size_t entries);
+
+/* What is known about the values that share a codebook: the weight, and its first two moments, of the scaled values u = x / scale in each half step. Each
+ * x weighs w * scale^2, so that the sums are squared errors of the weights themselves. Sums of disjoint parts may be added. */
+typedef struct book_sums {
+    double w[HALF_STEPS], wu[HALF_STEPS], wuu[HALF_STEPS];
+    uint64_t values, zeros; /* how many, and how many of them are exactly 0 */
+} book_sums;
+
+void book_sums_add(book_sums *to, const book_sums *more);
+
+typedef struct book_fit {
+    /* Adds one block. The scale is fitted for `book`; without one (NULL) the value of largest magnitude becomes LEVEL_MAX. */
+    void (*gather)(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums);
+    /* The levels of least squared error for the sums: the exact optimum over int8 levels of which one has magnitude LEVEL_MAX (and one is 0 if
+     * the values are pruned, that is more than a twentieth is 0). Returns that error. levels[2^bits], ascending. */
+    double (*solve)(const format *f, const book_sums *sums, int8_t *levels);
+} book_fit;
+
+#endif

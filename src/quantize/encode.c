@@ -1,0 +1,233 @@
+#include "quantize/encode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static size_t padded_k(const encoder *en) {
+    return en->layout.tiles * TILE_K;
+}
+
+/* Values of a row that share a scale. */
+static size_t span_of(const encoder *en) {
+    return en->format.grain == GRAIN_BLOCK ? en->format.block : padded_k(en);
+}
+
+static const codebook *book_of(const encoder *en, size_t row) {
+    const size_t index[] = {[SCOPE_NONE] = 0, [SCOPE_TENSOR] = 0, [SCOPE_GROUP] = row / TILE_ROWS, [SCOPE_ROW] = row};
+    return en->books ? en->books + index[en->format.scope] : NULL;
+}
+
+fit_block group_block(const group *g, const encoder *en, size_t r, size_t b) {
+    const size_t padded = padded_k(en), span = span_of(en), begin = b * span, at = r * padded + begin;
+    return (fit_block){g->x + at, g->w + at, span < padded - begin ? span : padded - begin};
+}
+
+/* ---- the methods ---- */
+
+static void run_blocks(const encoder *en, group *g) {
+    const format *f = &en->format;
+    for (size_t r = 0; r < g->rows; r++) {
+        const codebook *book = book_of(en, g->index * TILE_ROWS + r);
+        for (size_t b = 0; b * span_of(en) < en->k; b++) {
+            const fit_block block = group_block(g, en, r, b);
+            const grid chosen = f->family->fit(f, en->method->how, book, &block);
+            g->grids[r * en->layout.blocks + b] = chosen;
+            f->family->assign(f, book, chosen, block.x, block.n, g->codes + (block.x - g->x));
+        }
+    }
+}
+
+static const method method_fit = {"fit", "scales by search of the squared error, codebooks learned in alternation with them", FIT_SEARCH, 8,
+                                  run_blocks};
+static const method method_rtn = {"rtn", "scales from the range of each block, then round to nearest", FIT_RTN, 1, run_blocks};
+
+const method *const methods[] = {&method_fit, &method_rtn, NULL};
+
+const method *method_find(const char *name) {
+    for (const method *const *m = methods; *m; m++) {
+        if (!strcmp((*m)->name, name)) return *m;
+    }
+    return NULL;
+}
+
+/* ---- groups ---- */
+
+bool encoder_make(encoder *en, const format *f, const method *m, size_t rows, size_t k, const float *importance) {
+    *en = (encoder){.format = *f, .rows = rows, .k = k, .method = m, .importance = importance};
+    return format_layout(f, rows, k, &en->layout);
+}
+
+typedef struct parts {
+    size_t w, codes, grids, total;
+} parts;
+
+static parts measure(const encoder *en) {
+    const size_t values = TILE_ROWS * padded_k(en);
+    parts p = {.w = values * sizeof(float)};
+    p.codes = p.w + values * sizeof(float);
+    p.grids = p.codes + values;
+    p.total = round_up(p.grids + TILE_ROWS * en->layout.blocks * sizeof(grid), 64);
+    return p;
+}
+
+size_t group_bytes(const encoder *en) {
+    return measure(en).total;
+}
+
+status group_open(group *g, const encoder *en, error *e) {
+    const parts p = measure(en);
+    *g = (group){.memory = aligned_alloc(64, p.total)};
+    if (!g->memory) return fail(e, E_MEMORY, "no memory for %zu bytes", p.total);
+    char *base = g->memory;
+    g->x = (float *)base;
+    g->w = (float *)(base + p.w);
+    g->codes = (uint8_t *)(base + p.codes);
+    g->grids = (grid *)(base + p.grids);
+    return OK;
+}
+
+void group_close(group *g) {
+    free(g->memory);
+    *g = (group){0};
+}
+
+float *group_row(const group *g, const encoder *en, size_t r) {
+    return g->x + r * padded_k(en);
+}
+
+/* Is every value within what each format can store? One pass that becomes vectors; nearly always the answer is yes. */
+static bool row_fits(const float *x, size_t k) {
+    const float limit = 65504.0f; /* of f16 */
+    int bad = 0;
+    for (size_t i = 0; i < k; i++) bad |= !(x[i] >= -limit && x[i] <= limit);
+    return !bad;
+}
+
+static bool value_fits(const format *f, float x) {
+    if (!isfinite(x) || !f->family->plain) return isfinite(x);
+    uint8_t stored[sizeof(float)];
+    f->family->store(stored, x);
+    return isfinite(f->family->load(stored));
+}
+
+static void clean_row(float *x, size_t k) {
+    float largest = 0;
+    for (size_t i = 0; i < k; i++) {
+        if (isfinite(x[i]) && fabsf(x[i]) > largest) largest = fabsf(x[i]);
+    }
+    for (size_t i = 0; i < k; i++) {
+        if (!isfinite(x[i])) x[i] = isnan(x[i]) ? 0 : copysignf(largest, x[i]);
+    }
+}
+
+static void check_rows(group *g, const encoder *en) {
+    for (size_t r = 0; r < g->rows; r++) {
+        float *x = group_row(g, en, r);
+        if (row_fits(x, en->k)) continue;
+        for (size_t i = 0; i < en->k && g->first_bad == UINT64_MAX; i++) {
+            if (value_fits(&en->format, x[i])) continue;
+            g->first_bad = (g->index * TILE_ROWS + r) * en->k + i;
+            g->bad_value = x[i];
+        }
+        if (!en->format.family->plain) clean_row(x, en->k);
+    }
+}
+
+/* What lies past k: copies of the last value with weight 0, so that no fit has to know; zeros for plain formats and rows that do not exist. */
+static void pad_rows(group *g, const encoder *en) {
+    const size_t padded = padded_k(en);
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        float *x = g->x + r * padded, *w = g->w + r * padded;
+        const size_t from = r < g->rows ? en->k : 0;
+        const float fill = r < g->rows && !en->format.family->plain ? x[en->k - 1] : 0;
+        for (size_t i = from; i < padded; i++) x[i] = fill;
+        for (size_t i = 0; i < padded; i++) w[i] = i >= from ? 0 : en->importance ? en->importance[i] : 1;
+    }
+}
+
+void group_read(group *g, const encoder *en, const row_source *from, size_t index) {
+    const size_t left = en->rows - index * TILE_ROWS;
+    g->index = index;
+    g->rows = left < TILE_ROWS ? left : TILE_ROWS;
+    g->first_bad = UINT64_MAX;
+    g->error = g->power = 0;
+    from->fill(from, en, g);
+    check_rows(g, en);
+    pad_rows(g, en);
+}
+
+/* The codes of padding. Grids of blocks and rows that do not exist are 0 already. */
+static void blank_codes(group *g, const encoder *en) {
+    const format *f = &en->format;
+    const size_t padded = padded_k(en);
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        const codebook *book = book_of(en, g->index * TILE_ROWS + r);
+        const unsigned zero = f->family->zero_code(f, book ? book->level : NULL);
+        const size_t from = r < g->rows ? en->k : 0;
+        memset(g->codes + r * padded + from, (int)zero, padded - from);
+    }
+}
+
+typedef struct squares {
+    double error, power;
+} squares;
+
+static squares measure_block(const float *x, const uint8_t *codes, size_t n, grid at, const float *levels) {
+    enum { LANES = 4 };
+    double missed[LANES] = {0}, power[LANES] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const double miss = (double)(x[i] - (at.scale * levels[codes[i]] + at.min));
+        missed[i % LANES] += miss * miss;
+        power[i % LANES] += (double)x[i] * (double)x[i];
+    }
+    return (squares){(missed[0] + missed[2]) + (missed[1] + missed[3]), (power[0] + power[2]) + (power[1] + power[3])};
+}
+
+/* How far what is stored lies from x. A method that moves x restores it, or measures against what it was given. */
+static void measure_group(group *g, const encoder *en) {
+    const format *f = &en->format;
+    const size_t span = span_of(en);
+    float levels[256];
+    for (size_t r = 0; r < g->rows; r++) {
+        const codebook *book = book_of(en, g->index * TILE_ROWS + r);
+        for (unsigned code = 0; code < 1u << f->bits; code++) levels[code] = (float)f->family->level(f, book ? book->level : NULL, code);
+        for (size_t b = 0; b * span < en->k; b++) {
+            const size_t at = r * padded_k(en) + b * span, n = span < en->k - b * span ? span : en->k - b * span;
+            const squares s = measure_block(g->x + at, g->codes + at, n, g->grids[r * en->layout.blocks + b], levels);
+            g->error += s.error;
+            g->power += s.power;
+        }
+    }
+}
+
+/* A plain format misses what rounding takes away. */
+static void measure_plain(group *g, const encoder *en) {
+    const family *of = en->format.family;
+    uint8_t stored[sizeof(float)];
+    for (size_t r = 0; r < g->rows; r++) {
+        const float *x = group_row(g, en, r);
+        for (size_t i = 0; i < en->k; i++) {
+            of->store(stored, x[i]);
+            const double miss = (double)x[i] - (double)of->load(stored);
+            g->error += miss * miss;
+            g->power += (double)x[i] * (double)x[i];
+        }
+    }
+}
+
+void group_encode(group *g, const encoder *en, uint8_t *codes, uint8_t *side) {
+    if (en->format.family->plain) {
+        measure_plain(g, en);
+        group_pack_plain(&en->format, &en->layout, g->x, codes);
+        return;
+    }
+    memset(g->grids, 0, TILE_ROWS * en->layout.blocks * sizeof(grid));
+    en->method->run(en, g);
+    blank_codes(g, en);
+    measure_group(g, en);
+    group_pack_codes(&en->format, &en->layout, g->codes, codes);
+    if (side) group_pack_side(&en->format, &en->layout, g->grids, side);
+}

@@ -1,0 +1,73 @@
+/* encode.h: one group of 16 rows from f32 to the bytes of a format, and the methods that choose scales and codes. Owns the arithmetic of a tensor's
+ * quantization, not its input and output: the pipeline brings rows and takes bytes. Groups are independent, so they run in parallel and the bytes do not
+ * depend on the threads. */
+#ifndef QBIN_QUANTIZE_ENCODE_H
+#define QBIN_QUANTIZE_ENCODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quant_formats/codebook.h"
+#include "quant_formats/format.h"
+
+typedef struct encoder encoder;
+typedef struct group group;
+
+typedef struct method { /* a way to quantize; the list is in encode.c */
+    const char *name, *summary;
+    fit_method how; /* to choose the scale of a block */
+    int rounds;     /* of learning a codebook, each over all (or a sample of) the blocks */
+    /* Fills codes and grids of the group from its x and w. May move x where it carries errors over from one column to the next. */
+    void (*run)(const encoder *en, group *g);
+} method;
+
+extern const method *const methods[]; /* NULL-terminated; the first is the default */
+const method *method_find(const char *name);
+
+struct encoder { /* what all groups of a tensor share; read-only while they run */
+    format format;
+    layout layout;
+    size_t rows, k;
+    const method *method;
+    const codebook *books;   /* one per tensor, per group or per row (of padded rows), prepared; NULL if the format has none */
+    const float *importance; /* [k] weight of the squared error of each input channel; NULL: all alike */
+};
+
+/* Fills everything but the codebooks. False if the shape overflows. */
+bool encoder_make(encoder *en, const format *f, const method *m, size_t rows, size_t k, const float *importance);
+
+struct group {           /* working memory of a thread; rows are padded to tiles * 64 */
+    size_t index, rows;  /* rows that exist, 1 .. 16 */
+    float *x;            /* [16][padded] */
+    float *w;            /* [16][padded] */
+    uint8_t *codes;      /* [16][padded] */
+    grid *grids;         /* [16][blocks] */
+    double error, power; /* after group_encode: sum of squared errors, and of squares */
+    uint64_t first_bad;  /* after group_read: index in the tensor of the first NaN or infinity, or value too large for f16; or UINT64_MAX */
+    float bad_value;
+    void *memory;
+};
+
+status group_open(group *g, const encoder *en, error *e);
+void group_close(group *g);
+size_t group_bytes(const encoder *en); /* that group_open takes */
+
+typedef struct row_source row_source;
+struct row_source { /* where the rows of a matrix come from; called from any thread */
+    /* Fills group_row(g, en, r) [k] for every r < g->rows with rows g->index * 16 + r. */
+    void (*fill)(const row_source *from, const encoder *en, group *g);
+    const void *context;
+};
+float *group_row(const group *g, const encoder *en, size_t r);
+
+/* Reads group `index`, notes the first value that cannot be stored (first_bad, bad_value) and makes the group ready for the two calls below: for coded
+ * formats NaN counts as 0 and an infinity as the largest finite magnitude of its row; what lies past k has weight 0. */
+void group_read(group *g, const encoder *en, const row_source *from, size_t index);
+
+/* Encodes: codes [tiles * tile_codes bytes], side [group_side bytes] (NULL if there is none). */
+void group_encode(group *g, const encoder *en, uint8_t *codes, uint8_t *side);
+
+/* Block b of row r, as fits take it. */
+fit_block group_block(const group *g, const encoder *en, size_t r, size_t b);
+
+#endif

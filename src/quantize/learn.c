@@ -1,0 +1,93 @@
+#include "quantize/learn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GROUPS = 64, PARTS = 16 }; /* groups that are sampled; parts of the sample that are summed apart */
+
+typedef struct sample { /* blocks of `span` values and their weights */
+    float *x, *w;
+    size_t span, n, room;
+} sample;
+
+static void sample_add(sample *s, const fit_block *b) {
+    if (s->n == s->room) return;
+    memcpy(s->x + s->n * s->span, b->x, b->n * sizeof *b->x);
+    memcpy(s->w + s->n * s->span, b->w, b->n * sizeof *b->w);
+    /* The last block of a row may be short: fill as group_read does. */
+    for (size_t i = b->n; i < s->span; i++) {
+        s->x[s->n * s->span + i] = b->x[b->n - 1];
+        s->w[s->n * s->span + i] = 0;
+    }
+    s->n++;
+}
+
+/* Every `stride`-th block of evenly spaced groups. Neighbouring rows start at other blocks, so that no column is left out. */
+static void take_group(sample *s, const group *g, const encoder *en, size_t stride) {
+    for (size_t r = 0; r < g->rows; r++) {
+        for (size_t b = (r * 5 + g->index * 3) % stride; b * s->span < en->k; b += stride) {
+            const fit_block block = group_block(g, en, r, b);
+            sample_add(s, &block);
+        }
+    }
+}
+
+static status take_sample(const encoder *en, const row_source *from, sample *s, error *e) {
+    const size_t groups = en->layout.groups < GROUPS ? en->layout.groups : GROUPS, padded = en->layout.tiles * TILE_K;
+    s->span = en->format.grain == GRAIN_BLOCK ? en->format.block : padded;
+    const size_t blocks = groups * TILE_ROWS * en->layout.blocks;
+    const size_t stride = (blocks * s->span + LEARN_VALUES - 1) / LEARN_VALUES;
+    s->room = blocks / stride + groups * TILE_ROWS;
+    s->x = malloc(s->room * s->span * sizeof *s->x);
+    s->w = malloc(s->room * s->span * sizeof *s->w);
+    if (!s->x || !s->w) return fail(e, E_MEMORY, "no memory for a sample of %zu blocks", s->room);
+    group g;
+    TRY(group_open(&g, en, e));
+    for (size_t i = 0; i < groups; i++) {
+        group_read(&g, en, from, i * en->layout.groups / groups);
+        take_group(s, &g, en, stride);
+    }
+    group_close(&g);
+    return OK;
+}
+
+/* One round: the scales of all blocks for the levels so far, and what the levels should be for those. */
+static double learn_round(const encoder *en, const sample *s, const codebook *book, book_sums *parts, int8_t *levels) {
+    const book_fit *learn = en->format.family->learn;
+    memset(parts, 0, PARTS * sizeof *parts);
+#pragma omp parallel for schedule(dynamic)
+    for (size_t part = 0; part < PARTS; part++) {
+        for (size_t i = s->n * part / PARTS; i < s->n * (part + 1) / PARTS; i++) {
+            const fit_block block = {s->x + i * s->span, s->w + i * s->span, s->span};
+            learn->gather(&en->format, en->method->how, book, &block, &parts[part]);
+        }
+    }
+    for (size_t part = 1; part < PARTS; part++) book_sums_add(&parts[0], &parts[part]);
+    return learn->solve(&en->format, &parts[0], levels);
+}
+
+static status learn_levels(const encoder *en, const sample *s, codebook *book, error *e) {
+    book_sums *parts = malloc(PARTS * sizeof *parts);
+    if (!parts) return fail(e, E_MEMORY, "no memory for the sums of a codebook");
+    const double enough = 0.999; /* a round that gains less than a thousandth is the last */
+    double before = 0;
+    for (int round = 0; round < en->method->rounds; round++) {
+        int8_t levels[256];
+        const double missed = learn_round(en, s, round ? book : NULL, parts, levels);
+        if (round && missed > before) break;
+        codebook_prepare(book, levels, format_entries(&en->format));
+        if (round && missed > enough * before) break;
+        before = missed;
+    }
+    free(parts);
+    return OK;
+}
+
+status learn_book(const encoder *en, const row_source *from, codebook *book, error *e) {
+    sample s = {0};
+    status result = take_sample(en, from, &s, e);
+    if (result == OK) result = learn_levels(en, &s, book, e);
+    free(s.x);
+    free(s.w);
+    return result;
+}
