@@ -39,9 +39,14 @@ typedef struct arch {
 } arch;
 extern const arch *const archs[]; /* NULL-terminated: the list */
 
-/* Reads FOLDER/config.json, finds the architecture by model_type (E_FILE names an unknown one and lists the known), fills the spec, checks that
- * the checkpoint has every wanted tensor in the expected shape and no other. The caller frees spec and list. */
+/* Reads config.json, finds the architecture by model_type (E_FILE names an unknown one and lists the known), fills the spec, checks that
+ * the checkpoint has every wanted tensor in the expected shape and a readable dtype, and no other tensor. If generation_config.json lies beside it, its
+ * token ids win over those of config.json. The caller frees spec and list; nothing is kept on failure. */
 status arch_resolve(const checkpoint *c, const char *config_path, spec *s, wanted_list *out, error *e);
+
+/* The part of arch_resolve that needs no checkpoint: `root` is the content of config.json, `generation` that of generation_config.json or NULL. */
+status arch_configure(const arch **a, spec *s, const json_t *root, const json_t *generation, error *e);
+
 void wanted_free(wanted_list *list);
 
 #endif

@@ -36,10 +36,11 @@ typedef struct checkpoint {
     size_t n_files;
     source *tensors; /* sorted by name */
     size_t n_tensors;
-    void *owned; /* names */
+    char **names; /* [n_files] owned: the names of the tensors of a file */
 } checkpoint;
 
-/* `path`: a .safetensors file or a folder. E_FILE with file, tensor and offset. checkpoint_close takes {0} too. */
+/* `path`: a .safetensors file or a folder (model.safetensors, else model.safetensors.index.json and what it lists). A file that the index beside it
+ * lists as one of several shards opens them all. E_FILE with file, tensor and offset. checkpoint_close takes {0} too. */
 status checkpoint_open(checkpoint *c, const char *path, error *e);
 void checkpoint_close(checkpoint *c);
 

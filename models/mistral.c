@@ -1,0 +1,18 @@
+#include "models/llama.h"
+
+/* Llama without biases, and a window that every layer has: a query sees that many keys, itself included. */
+static status configure(spec *s, config *c, error *e) {
+    uint32_t window;
+    TRY(llama_configure(s, c, e));
+    TRY(config_uint(c, "sliding_window", 0, &window, e));
+    for (uint32_t i = 0; i < s->layers; i++) s->window[i] = window;
+    return OK;
+}
+
+const arch arch_mistral = {
+    .model_type = "mistral",
+    .summary = "Mistral 7B, Nemo and others of that shape, with or without a sliding window",
+    .configure = configure,
+    .tensors = llama_tensors,
+    .ignored = llama_ignored,
+};

@@ -1,0 +1,163 @@
+#include <inttypes.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "models/arch.h"
+#include "models/config.h"
+#include "models/llama.h"
+
+const arch *const archs[] = {
+    &arch_llama,
+    &arch_mistral,
+    NULL,
+};
+
+enum { CONFIG_MAX = 16 << 20 };
+
+/* ---- the spec ---- */
+
+static status find_arch(const arch **a, config *c, error *e) {
+    const char *type;
+    char known[256] = "";
+    TRY(config_text(c, "model_type", NULL, &type, e));
+    for (size_t i = 0; archs[i]; i++) {
+        *a = archs[i];
+        if (strcmp(archs[i]->model_type, type) == 0) return OK;
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", archs[i]->model_type);
+    }
+    return fail(e, E_FILE, "model_type '%s' is not supported; known: %s", type, known);
+}
+
+static status read_tokens(spec *s, config *c, error *e) {
+    uint32_t n;
+    int32_t bos;
+    TRY(config_ids(c, "bos_token_id", s->vocab, 1, &bos, &n, e));
+    if (n) s->bos = bos;
+    uint32_t n_eos;
+    int32_t eos[EOS_MAX];
+    TRY(config_ids(c, "eos_token_id", s->vocab, EOS_MAX, eos, &n_eos, e));
+    if (!n_eos) return OK;
+    s->n_eos = n_eos;
+    memcpy(s->eos, eos, sizeof eos);
+    return OK;
+}
+
+static status configure(const arch **a, spec *s, config *c, const json_t *generation, error *e) {
+    TRY(find_arch(a, c, e));
+    snprintf(s->architecture, sizeof s->architecture, "%s", (*a)->model_type);
+    s->bos = -1;
+    TRY((*a)->configure(s, c, e));
+    TRY(spec_check(s, e));
+    TRY(read_tokens(s, c, e));
+    TRY(config_finish(c, config_harmless, e));
+    if (!generation) return OK;
+    config g;
+    TRY(config_open(&g, generation, "", e));
+    const status result = read_tokens(s, &g, e);
+    config_close(&g);
+    return result == OK ? OK : fail_in(e, "generation_config.json");
+}
+
+status arch_configure(const arch **a, spec *s, const json_t *root, const json_t *generation, error *e) {
+    config c;
+    *s = (spec){0};
+    TRY(config_open(&c, root, "", e));
+    const status result = configure(a, s, &c, generation, e);
+    config_close(&c);
+    if (result != OK) spec_free(s);
+    return result;
+}
+
+/* ---- the tensors ---- */
+
+static void print_shape(char text[128], const source *t) {
+    size_t used = (size_t)snprintf(text, 128, "[");
+    for (uint32_t i = 0; i < t->ndim && used < 100; i++) used += (size_t)snprintf(text + used, 128 - used, "%s%" PRIu64, i ? ", " : "", t->shape[i]);
+    snprintf(text + used, 128 - used, "]");
+}
+
+static status check_wanted(const checkpoint *c, const wanted *w, const char *config_path, error *e) {
+    const source *t = checkpoint_find(c, w->source);
+    if (!t) return fail(e, E_FILE, "%s: tensor '%s' is missing", c->files[0].path, w->source);
+    if (!t->type) return fail(e, E_FILE, "%s: tensor '%s': dtype %s cannot be read (only F32, F16, BF16)", t->file->path, t->name, t->dtype);
+    const bool fits = w->k ? t->ndim == 2 && t->shape[0] == w->rows && t->shape[1] == w->k : t->ndim == 1 && t->shape[0] == w->rows;
+    if (fits) return OK;
+    char text[128], wanted_text[64];
+    print_shape(text, t);
+    snprintf(wanted_text, sizeof wanted_text, w->k ? "[%" PRIu64 ", %" PRIu64 "]" : "[%" PRIu64 "]", w->rows, w->k);
+    return fail(e, E_FILE, "%s: tensor '%s' has the shape %s, %s wants %s", t->file->path, t->name, text, config_path, wanted_text);
+}
+
+static int by_source(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_ignored(const arch *a, const char *name) {
+    bool ignored = false;
+    for (size_t i = 0; a->ignored[i] && !ignored; i++) {
+        regex_t pattern;
+        if (regcomp(&pattern, a->ignored[i], REG_EXTENDED | REG_NOSUB)) continue;
+        ignored = regexec(&pattern, name, 0, NULL, 0) == 0;
+        regfree(&pattern);
+    }
+    return ignored;
+}
+
+static status check_others(const arch *a, const checkpoint *c, const wanted_list *list, error *e) {
+    const char **sources = calloc(list->n + 1, sizeof *sources);
+    if (!sources) return fail(e, E_MEMORY, "no memory");
+    for (size_t i = 0; i < list->n; i++) sources[i] = list->items[i].source;
+    qsort(sources, list->n, sizeof *sources, by_source);
+    status s = OK;
+    for (size_t i = 0; i < c->n_tensors && s == OK; i++) {
+        const source *t = &c->tensors[i];
+        if (bsearch(&t->name, sources, list->n, sizeof *sources, by_source) || is_ignored(a, t->name)) continue;
+        s = fail(e, E_FILE, "%s: tensor '%s' is not part of a %s model", t->file->path, t->name, a->model_type);
+    }
+    free(sources);
+    return s;
+}
+
+/* ---- both ---- */
+
+/* generation_config.json beside config.json; *out stays NULL if there is none. */
+static status read_generation(json_t **out, const char *config_path, error *e) {
+    static const char file[] = "generation_config.json";
+    const char *slash = strrchr(config_path, '/');
+    char *path;
+    if (asprintf(&path, "%.*s%s", slash ? (int)(slash + 1 - config_path) : 0, config_path, file) < 0) return fail(e, E_MEMORY, "no memory");
+    const status s = access(path, F_OK) == 0 ? json_parse_file(out, path, CONFIG_MAX, e) : OK;
+    free(path);
+    return s;
+}
+
+static status resolve(const checkpoint *c, const char *config_path, const json_t *root, spec *s, wanted_list *out, error *e) {
+    const arch *a;
+    json_t *generation = NULL;
+    TRY(read_generation(&generation, config_path, e));
+    status result = arch_configure(&a, s, root, generation, e);
+    json_decref(generation);
+    if (result != OK) return fail_in(e, config_path);
+    TRY(a->tensors(s, out, e));
+    for (size_t i = 0; i < out->n; i++) TRY(check_wanted(c, &out->items[i], config_path, e));
+    return check_others(a, c, out, e);
+}
+
+status arch_resolve(const checkpoint *c, const char *config_path, spec *s, wanted_list *out, error *e) {
+    json_t *root;
+    *s = (spec){0};
+    *out = (wanted_list){0};
+    TRY(json_parse_file(&root, config_path, CONFIG_MAX, e));
+    const status result = resolve(c, config_path, root, s, out, e);
+    json_decref(root);
+    if (result != OK) {
+        spec_free(s);
+        wanted_free(out);
+    }
+    return result;
+}

@@ -1,0 +1,14 @@
+/* rope.h: from the rotary keys of config.json (classic rope_theta and rope_scaling, or rope_parameters) to inverse frequencies. The scaling is resolved
+ * here once, so the engine knows none. A kind of scaling that is not in the list of rope.c is refused by name. */
+#ifndef QBIN_MODELS_ROPE_H
+#define QBIN_MODELS_ROPE_H
+
+#include "base/error.h"
+#include "file/spec.h"
+#include "models/config.h"
+
+/* Fills rope (half), rope_dims (head_dim), rope_inverse and rope_attention. Needs head_dim and context. The arithmetic is float32 in the order of
+ * Hugging Face's modeling_rope_utils.py, so that long positions turn by the same angles as in the reference. */
+status rope_configure(spec *s, config *c, error *e);
+
+#endif

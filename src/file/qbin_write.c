@@ -1,0 +1,307 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/check.h"
+#include "file/qbin.h"
+#include "file/qbin_disk.h"
+
+#define TEMP_MARK ".tmp-"
+
+enum { HASH_CHUNK = 1 << 20, N_SECTIONS = 3 };
+
+typedef struct plan {
+    disk_section sections[N_SECTIONS]; /* meta, tokens, tensors */
+    uint64_t meta_end, data_offset, file_bytes;
+} plan;
+
+struct qbin_writer {
+    int fd; /* locked: a second process can tell it from litter */
+    char *target, *temp, *folder;
+    qbin_entry *entries;
+    size_t n;
+    plan plan;
+};
+
+/* ---- plan ---- */
+
+static bool plan_sections(plan *p, size_t n, size_t meta_bytes, size_t tokens_bytes) {
+    static const char *const names[N_SECTIONS] = {DISK_META, DISK_TOKENS, DISK_TENSORS};
+    uint64_t bytes[N_SECTIONS] = {meta_bytes, tokens_bytes, 0};
+    uint64_t end = sizeof(disk_header) + sizeof p->sections;
+    *p = (plan){0};
+    if (!size_mul(n, sizeof(disk_tensor), &bytes[2])) return false;
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        disk_section *s = &p->sections[i];
+        memcpy(s->name, names[i], strlen(names[i]));
+        s->bytes = bytes[i];
+        s->flags = DISK_REQUIRED;
+        if (!size_round(end, DISK_SECTION_ALIGN, &s->offset) || !size_add(s->offset, s->bytes, &end)) return false;
+    }
+    p->meta_end = end;
+    return size_round(end, DISK_DATA_ALIGN, &p->data_offset);
+}
+
+static bool entry_bytes(const qbin_entry *t, uint64_t *bytes) {
+    layout l;
+    if (t->ndim == 1) return t->rows && t->k == 1 && size_mul(t->rows, sizeof(float), bytes);
+    if (t->ndim != 2 || !format_layout(&t->format, t->rows, t->k, &l)) return false;
+    *bytes = l.bytes;
+    return true;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static status check_names(const qbin_entry *entries, size_t n, error *e) {
+    const char **names = calloc(n + 1, sizeof *names);
+    if (!names) return fail(e, E_MEMORY, "no memory");
+    status s = OK;
+    for (size_t i = 0; i < n && s == OK; i++) {
+        names[i] = entries[i].name;
+        const size_t length = strnlen(names[i], TENSOR_NAME);
+        if (!length || length == TENSOR_NAME) s = fail(e, E_RUN, "the name of tensor %zu is empty or longer than %d bytes", i, TENSOR_NAME - 1);
+    }
+    if (s == OK) qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 1; i < n && s == OK; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) s = fail(e, E_RUN, "tensor '%s' is there twice", names[i]);
+    }
+    free(names);
+    return s;
+}
+
+static status make_plan(plan *p, qbin_entry *entries, size_t n, size_t meta_bytes, size_t tokens_bytes, error *e) {
+    uint64_t end = 0;
+    if (!plan_sections(p, n, meta_bytes, tokens_bytes)) return fail(e, E_RUN, "the metadata is too large");
+    TRY(check_names(entries, n, e));
+    for (size_t i = 0; i < n; i++) {
+        qbin_entry *t = &entries[i];
+        const bool possible = entry_bytes(t, &t->bytes);
+        const uint64_t align = possible && t->bytes >= DISK_BIG_TENSOR ? DISK_DATA_ALIGN : DISK_TENSOR_ALIGN;
+        if (!possible || !size_round(end, align, &t->offset) || !size_add(t->offset, t->bytes, &end)) {
+            return fail(e, E_RUN, "tensor '%s': the shape [%" PRIu64 ", %" PRIu64 "] is not possible", t->name, t->rows, t->k);
+        }
+    }
+    if (!size_add(p->data_offset, end, &p->file_bytes) || p->file_bytes > INT64_MAX) return fail(e, E_RUN, "the file is too large");
+    return OK;
+}
+
+status qbin_plan(qbin_entry *entries, size_t n, size_t meta_bytes, size_t tokens_bytes, uint64_t *file_bytes, error *e) {
+    plan p;
+    TRY(make_plan(&p, entries, n, meta_bytes, tokens_bytes, e));
+    *file_bytes = p.file_bytes;
+    return OK;
+}
+
+/* ---- create ---- */
+
+/* A full disk, quota or size limit is E_MEMORY, everything else E_RUN. */
+static status fail_io(error *e, const char *path, const char *what, int reason) {
+    const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG || reason == ENOMEM;
+    return fail(e, full ? E_MEMORY : E_RUN, "%s: %s: %s", path, what, strerror(reason));
+}
+
+static status check_target(const char *target, error *e) {
+    struct stat info;
+    if (lstat(target, &info)) return errno == ENOENT ? OK : fail_io(e, target, "cannot be written", errno);
+    if (S_ISDIR(info.st_mode)) return fail(e, E_RUN, "%s: is a directory, not a file to write", target);
+    if (S_ISLNK(info.st_mode)) return fail(e, E_RUN, "%s: is a symbolic link; name the file itself", target);
+    return S_ISREG(info.st_mode) ? OK : fail(e, E_RUN, "%s: is not a regular file", target);
+}
+
+/* Is this temporary file of a process that is gone? A live one holds the lock; the process id is asked first because it is cheap and because a
+ * file is there for a moment before it is locked. Our own id in a name that we do not hold is litter of an earlier process of that number. */
+static bool is_litter(int folder, const char *name, const char *digits) {
+    char *end;
+    const long pid = strtol(digits, &end, 10);
+    if (*end || end == digits || pid <= 0 || pid > INT32_MAX) return false;
+    if (pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH)) return false;
+    const int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    const bool free_lock = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0) close(fd);
+    return free_lock;
+}
+
+static void remove_litter(const qbin_writer *w) {
+    const char *slash = strrchr(w->target, '/');
+    const char *base = slash ? slash + 1 : w->target;
+    const size_t length = strlen(base), mark = strlen(TEMP_MARK);
+    DIR *folder = opendir(w->folder);
+    if (!folder) return;
+    for (struct dirent *d = readdir(folder); d; d = readdir(folder)) {
+        if (strncmp(d->d_name, base, length) != 0 || strncmp(d->d_name + length, TEMP_MARK, mark) != 0) continue;
+        if (is_litter(dirfd(folder), d->d_name, d->d_name + length + mark)) unlinkat(dirfd(folder), d->d_name, 0);
+    }
+    closedir(folder);
+}
+
+static status name_paths(qbin_writer *w, const char *target, error *e) {
+    char *copy = strdup(target);
+    w->target = strdup(target);
+    w->folder = copy ? strdup(dirname(copy)) : NULL;
+    if (asprintf(&w->temp, "%s" TEMP_MARK "%ld", target, (long)getpid()) < 0) w->temp = NULL;
+    free(copy);
+    return w->target && w->folder && w->temp ? OK : fail(e, E_MEMORY, "no memory");
+}
+
+static status open_temp(qbin_writer *w, error *e) {
+    w->fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (w->fd < 0) return fail_io(e, w->temp, "cannot be created", errno);
+    if (flock(w->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return fail_io(e, w->temp, "is in use", errno);
+    const off_t size = (off_t)w->plan.file_bytes;
+    if (fallocate(w->fd, 0, 0, size) == 0) return OK;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return fail_io(e, w->target, "no room for the file", errno);
+    return ftruncate(w->fd, size) ? fail_io(e, w->target, "no room for the file", errno) : OK;
+}
+
+static void free_writer(qbin_writer **w) {
+    if ((*w)->fd >= 0) close((*w)->fd);
+    free((*w)->target);
+    free((*w)->temp);
+    free((*w)->folder);
+    free(*w);
+    *w = NULL;
+}
+
+void qbin_abandon(qbin_writer **w) {
+    if (!*w) return;
+    if ((*w)->fd >= 0) unlink((*w)->temp);
+    free_writer(w);
+}
+
+status qbin_create(qbin_writer **out, const char *target, qbin_entry *entries, size_t n, size_t meta_bytes, size_t tokens_bytes, error *e) {
+    *out = NULL;
+    TRY(check_target(target, e));
+    qbin_writer *w = calloc(1, sizeof *w);
+    if (!w) return fail(e, E_MEMORY, "no memory");
+    w->fd = -1;
+    w->entries = entries;
+    w->n = n;
+    status s = make_plan(&w->plan, entries, n, meta_bytes, tokens_bytes, e);
+    if (s == OK) s = name_paths(w, target, e);
+    if (s == OK) {
+        remove_litter(w);
+        s = open_temp(w, e);
+    }
+    if (s != OK) qbin_abandon(&w);
+    *out = w;
+    return s;
+}
+
+/* ---- write ---- */
+
+static status write_at(const qbin_writer *w, uint64_t at, const void *data, size_t bytes, error *e) {
+    const char *from = data;
+    while (bytes) {
+        const ssize_t wrote = pwrite(w->fd, from, bytes, (off_t)at);
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0) return fail_io(e, w->target, "cannot be written", wrote ? errno : EIO);
+        from += wrote;
+        at += (uint64_t)wrote;
+        bytes -= (size_t)wrote;
+    }
+    return OK;
+}
+
+status qbin_write(qbin_writer *w, size_t i, uint64_t at, const void *data, size_t bytes, error *e) {
+    const qbin_entry *t = &w->entries[i];
+    if (!size_inside(at, bytes, t->bytes)) return fail(e, E_RUN, "tensor '%s': %zu bytes at %" PRIu64 " leave it", t->name, bytes, at);
+    return write_at(w, w->plan.data_offset + t->offset + at, data, bytes, e);
+}
+
+/* ---- commit ---- */
+
+static status hash_entry(const qbin_writer *w, qbin_entry *t, XXH3_state_t *state, char *buffer, error *e) {
+    XXH3_64bits_reset(state);
+    for (uint64_t at = 0; at < t->bytes;) {
+        const size_t want = t->bytes - at < HASH_CHUNK ? (size_t)(t->bytes - at) : HASH_CHUNK;
+        const ssize_t got = pread(w->fd, buffer, want, (off_t)(w->plan.data_offset + t->offset + at));
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return fail_io(e, w->temp, "cannot be read back", got ? errno : EIO);
+        XXH3_64bits_update(state, buffer, (size_t)got);
+        at += (uint64_t)got;
+    }
+    t->hash = XXH3_64bits_digest(state);
+    return OK;
+}
+
+static status hash_entries(const qbin_writer *w, error *e) {
+    XXH3_state_t *state = XXH3_createState();
+    char *buffer = malloc(HASH_CHUNK);
+    status s = state && buffer ? OK : fail(e, E_MEMORY, "no memory");
+    for (size_t i = 0; i < w->n && s == OK; i++) {
+        if (!w->entries[i].hash) s = hash_entry(w, &w->entries[i], state, buffer, e);
+    }
+    free(buffer);
+    XXH3_freeState(state);
+    return s;
+}
+
+static void fill_table(const qbin_writer *w, disk_tensor *table) {
+    for (size_t i = 0; i < w->n; i++) {
+        const qbin_entry *t = &w->entries[i];
+        disk_tensor d = {.ndim = t->ndim, .rows = t->rows, .k = t->k, .offset = t->offset, .bytes = t->bytes, .hash = t->hash, .error = t->error};
+        memcpy(d.name, t->name, strlen(t->name));
+        format_pack(&t->format, d.format);
+        table[i] = d;
+    }
+}
+
+static status write_front(const qbin_writer *w, const char *meta, const void *tokens, error *e) {
+    const plan *p = &w->plan;
+    uint8_t *front = calloc(1, p->data_offset);
+    if (!front) return fail(e, E_MEMORY, "no memory for %" PRIu64 " bytes of metadata", p->data_offset);
+    memcpy(front + sizeof(disk_header), p->sections, sizeof p->sections);
+    memcpy(front + p->sections[0].offset, meta, p->sections[0].bytes);
+    if (p->sections[1].bytes) memcpy(front + p->sections[1].offset, tokens, p->sections[1].bytes);
+    fill_table(w, (disk_tensor *)(void *)(front + p->sections[2].offset));
+    disk_header h = {
+        .version = DISK_VERSION,
+        .n_sections = N_SECTIONS,
+        .file_bytes = p->file_bytes,
+        .table_offset = sizeof h,
+        .meta_end = p->meta_end,
+        .data_offset = p->data_offset,
+        .meta_hash = XXH3_64bits(front + sizeof h, p->meta_end - sizeof h),
+    };
+    memcpy(h.magic, QBIN_MAGIC, sizeof h.magic);
+    h.header_hash = XXH3_64bits(&h, offsetof(disk_header, header_hash));
+    memcpy(front, &h, sizeof h);
+    const status s = write_at(w, 0, front, p->data_offset, e);
+    free(front);
+    return s;
+}
+
+/* After the rename the name must survive a power cut too. Some file systems cannot sync a folder: that is no failure. */
+static status publish(const qbin_writer *w, error *e) {
+    if (fsync(w->fd)) return fail_io(e, w->temp, "cannot be synced", errno);
+    if (rename(w->temp, w->target)) return fail_io(e, w->target, "cannot be replaced", errno);
+    const int folder = open(w->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return OK;
+    const int failed = fsync(folder) ? errno : 0;
+    close(folder);
+    return failed && failed != EINVAL && failed != ENOTSUP ? fail_io(e, w->folder, "cannot be synced", failed) : OK;
+}
+
+status qbin_commit(qbin_writer **w, const char *meta, const void *tokens, error *e) {
+    status s = hash_entries(*w, e);
+    if (s == OK) s = write_front(*w, meta, tokens, e);
+    if (s == OK) s = publish(*w, e);
+    if (s == OK) {
+        free_writer(w);
+    } else {
+        qbin_abandon(w);
+    }
+    return s;
+}
