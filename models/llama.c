@@ -53,22 +53,14 @@ static status add_layer(const spec *s, wanted_list *out, uint32_t layer, error *
         uint64_t rows, k;
         bool present;
     } parts[] = {
-        {"attn_norm", "input_layernorm.weight", hidden, 0, true},
-        {"q", "self_attn.q_proj.weight", q, hidden, true},
-        {"k", "self_attn.k_proj.weight", kv, hidden, true},
-        {"v", "self_attn.v_proj.weight", kv, hidden, true},
-        {"o", "self_attn.o_proj.weight", hidden, q, true},
-        {"q_bias", "self_attn.q_proj.bias", q, 0, qkv_bias},
-        {"k_bias", "self_attn.k_proj.bias", kv, 0, qkv_bias},
-        {"v_bias", "self_attn.v_proj.bias", kv, 0, qkv_bias},
-        {"o_bias", "self_attn.o_proj.bias", hidden, 0, o_bias},
-        {"mlp_norm", "post_attention_layernorm.weight", hidden, 0, true},
-        {"gate", "mlp.gate_proj.weight", inner, hidden, true},
-        {"up", "mlp.up_proj.weight", inner, hidden, true},
-        {"down", "mlp.down_proj.weight", hidden, inner, true},
-        {"gate_bias", "mlp.gate_proj.bias", inner, 0, mlp_bias},
-        {"up_bias", "mlp.up_proj.bias", inner, 0, mlp_bias},
-        {"down_bias", "mlp.down_proj.bias", hidden, 0, mlp_bias},
+        {"attn_norm", "input_layernorm.weight", hidden, 0, true}, {"q", "self_attn.q_proj.weight", q, hidden, true},
+        {"k", "self_attn.k_proj.weight", kv, hidden, true},       {"v", "self_attn.v_proj.weight", kv, hidden, true},
+        {"o", "self_attn.o_proj.weight", hidden, q, true},        {"q_bias", "self_attn.q_proj.bias", q, 0, qkv_bias},
+        {"k_bias", "self_attn.k_proj.bias", kv, 0, qkv_bias},     {"v_bias", "self_attn.v_proj.bias", kv, 0, qkv_bias},
+        {"o_bias", "self_attn.o_proj.bias", hidden, 0, o_bias},   {"mlp_norm", "post_attention_layernorm.weight", hidden, 0, true},
+        {"gate", "mlp.gate_proj.weight", inner, hidden, true},    {"up", "mlp.up_proj.weight", inner, hidden, true},
+        {"down", "mlp.down_proj.weight", hidden, inner, true},    {"gate_bias", "mlp.gate_proj.bias", inner, 0, mlp_bias},
+        {"up_bias", "mlp.up_proj.bias", inner, 0, mlp_bias},      {"down_bias", "mlp.down_proj.bias", hidden, 0, mlp_bias},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i].present) TRY(wanted_add_layer(out, layer, parts[i].name, "model.layers", parts[i].source, parts[i].rows, parts[i].k, e));

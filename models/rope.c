@@ -21,9 +21,8 @@ static status read_factor(config *c, double *factor, error *e) {
     return number_in(c, "factor", NAN, 1, 1e6, factor, e);
 }
 
-static status read_original(const spec *s, config *c, double fallback, double *original, error *e) {
+static status read_original(config *c, double fallback, double *original, error *e) {
     return number_in(c, "original_max_position_embeddings", fallback, 1, 1e9, original, e);
-    (void)s;
 }
 
 static status apply_default(spec *s, config *c, double theta, error *e) {
@@ -46,7 +45,7 @@ static status apply_llama3(spec *s, config *c, double theta, error *e) {
     TRY(read_factor(c, &factor, e));
     TRY(number_in(c, "low_freq_factor", NAN, 1e-3, 1e6, &low, e));
     TRY(number_in(c, "high_freq_factor", NAN, 1e-3, 1e6, &high, e));
-    TRY(read_original(s, c, NAN, &original, e));
+    TRY(read_original(c, NAN, &original, e));
     if (high <= low) return fail(e, E_FILE, "%s: 'high_freq_factor' %g is not above 'low_freq_factor' %g", c->where, high, low);
     for (uint32_t i = 0; i < s->rope_dims / 2; i++) {
         const float inverse = s->rope_inverse[i];
@@ -86,7 +85,7 @@ static status apply_yarn(spec *s, config *c, double theta, error *e) {
     double factor, original, fast, slow;
     bool truncate;
     TRY(read_factor(c, &factor, e));
-    TRY(read_original(s, c, s->context, &original, e));
+    TRY(read_original(c, s->context, &original, e));
     TRY(number_in(c, "beta_fast", 32, 1e-3, 1e6, &fast, e));
     TRY(number_in(c, "beta_slow", 1, 1e-3, 1e6, &slow, e));
     TRY(config_bool(c, "truncate", true, &truncate, e));

@@ -19,7 +19,8 @@ status wanted_add(wanted_list *list, const char *name, const char *from, uint64_
     return OK;
 }
 
-status wanted_add_layer(wanted_list *list, uint32_t layer, const char *name, const char *prefix, const char *from, uint64_t rows, uint64_t k, error *e) {
+status wanted_add_layer(wanted_list *list, uint32_t layer, const char *name, const char *prefix, const char *from, uint64_t rows, uint64_t k,
+                        error *e) {
     char full[TENSOR_NAME + 1], full_source[TENSOR_NAME + 1];
     snprintf(full, sizeof full, "layers.%u.%s", layer, name);
     snprintf(full_source, sizeof full_source, "%s.%u.%s", prefix, layer, from);

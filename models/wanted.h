@@ -11,6 +11,7 @@
 status wanted_add(wanted_list *list, const char *name, const char *from, uint64_t rows, uint64_t k, error *e);
 
 /* "layers.<layer>.<name>" from "<prefix>.<layer>.<from>". */
-status wanted_add_layer(wanted_list *list, uint32_t layer, const char *name, const char *prefix, const char *from, uint64_t rows, uint64_t k, error *e);
+status wanted_add_layer(wanted_list *list, uint32_t layer, const char *name, const char *prefix, const char *from, uint64_t rows, uint64_t k,
+                        error *e);
 
 #endif

@@ -47,8 +47,8 @@ typedef struct qbin {
     json_t *meta; /* owned */
     spec spec;    /* owned */
     const uint8_t *tokens;
-    size_t tokens_size; /* 0: no tokenizer */
-    tensor *tensors;    /* owned, in file order */
+    size_t tokens_size;     /* 0: no tokenizer */
+    tensor *tensors;        /* owned, in file order */
     const tensor **by_name; /* owned: the same, sorted */
     size_t n_tensors;
     uint64_t data_offset;

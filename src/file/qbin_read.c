@@ -31,11 +31,14 @@ static status read_header(const map *m, disk_header *h, error *e) {
     if (h->file_bytes != m->size) {
         return fail(e, E_FILE, "the file has %zu bytes, its header says %" PRIu64 ": it is truncated or was added to", m->size, h->file_bytes);
     }
-    if (!h->n_sections || h->n_sections > DISK_SECTIONS_MAX) return fail(e, E_FILE, "offset 12: %" PRIu32 " sections are not in 1 .. %d", h->n_sections, DISK_SECTIONS_MAX);
-    if (h->table_offset != sizeof *h) return fail(e, E_FILE, "offset 24: the section table is at %" PRIu64 ", not at %zu", h->table_offset, sizeof *h);
+    if (!h->n_sections || h->n_sections > DISK_SECTIONS_MAX)
+        return fail(e, E_FILE, "offset 12: %" PRIu32 " sections are not in 1 .. %d", h->n_sections, DISK_SECTIONS_MAX);
+    if (h->table_offset != sizeof *h)
+        return fail(e, E_FILE, "offset 24: the section table is at %" PRIu64 ", not at %zu", h->table_offset, sizeof *h);
     const uint64_t table_end = sizeof *h + h->n_sections * sizeof(disk_section);
     if (h->meta_end < table_end || h->meta_end > h->data_offset || h->data_offset % DISK_DATA_ALIGN || h->data_offset > h->file_bytes) {
-        return fail(e, E_FILE, "offset 32: metadata to %" PRIu64 " and data from %" PRIu64 " do not fit in %" PRIu64 " bytes", h->meta_end, h->data_offset, h->file_bytes);
+        return fail(e, E_FILE, "offset 32: metadata to %" PRIu64 " and data from %" PRIu64 " do not fit in %" PRIu64 " bytes", h->meta_end,
+                    h->data_offset, h->file_bytes);
     }
     if (XXH3_64bits(m->data + sizeof *h, h->meta_end - sizeof *h) != h->meta_hash) {
         return fail(e, E_FILE, "offset %zu: the checksum of the metadata is wrong", sizeof *h);
@@ -67,7 +70,8 @@ static status read_sections(const map *m, const disk_header *h, sections *parts,
         disk_section s;
         memcpy(&s, m->data + at, sizeof s);
         if (s.offset % DISK_SECTION_ALIGN || s.offset < end || !size_inside(s.offset, s.bytes, h->meta_end)) {
-            return fail(e, E_FILE, "offset %" PRIu64 ": section '%.8s' with %" PRIu64 " bytes at %" PRIu64 " is misplaced", at, s.name, s.bytes, s.offset);
+            return fail(e, E_FILE, "offset %" PRIu64 ": section '%.8s' with %" PRIu64 " bytes at %" PRIu64 " is misplaced", at, s.name, s.bytes,
+                        s.offset);
         }
         if (s.flags & ~(uint64_t)DISK_REQUIRED) return fail(e, E_FILE, "offset %" PRIu64 ": section '%.8s' has unknown flags", at, s.name);
         end = s.offset + s.bytes;
@@ -112,13 +116,15 @@ static status read_shape(tensor *t, const disk_tensor *d, uint64_t *bytes, error
     format f32;
     TRY(format_unpack(&t->format, d->format, e));
     if (d->ndim == 2) {
-        if (!format_layout(&t->format, d->rows, d->k, &t->layout)) return fail(e, E_FILE, "the shape [%" PRIu64 ", %" PRIu64 "] is not possible", d->rows, d->k);
+        if (!format_layout(&t->format, d->rows, d->k, &t->layout))
+            return fail(e, E_FILE, "the shape [%" PRIu64 ", %" PRIu64 "] is not possible", d->rows, d->k);
         *bytes = t->layout.bytes;
         return OK;
     }
     TRY(format_parse(&f32, "f32", e));
     const bool fits = d->rows && size_mul(d->rows, sizeof(float), bytes);
-    if (d->ndim != 1 || d->k != 1 || !fits) return fail(e, E_FILE, "the shape [%" PRIu64 ", %" PRIu64 "] with %u dimensions is not possible", d->rows, d->k, d->ndim);
+    if (d->ndim != 1 || d->k != 1 || !fits)
+        return fail(e, E_FILE, "the shape [%" PRIu64 ", %" PRIu64 "] with %u dimensions is not possible", d->rows, d->k, d->ndim);
     return format_equal(&t->format, &f32) ? OK : fail(e, E_FILE, "a vector must be f32");
 }
 
@@ -132,7 +138,8 @@ static status read_tensor(const qbin *q, tensor *t, const disk_tensor *d, uint64
     const uint64_t align = bytes >= DISK_BIG_TENSOR ? DISK_DATA_ALIGN : DISK_TENSOR_ALIGN;
     if (d->offset % align) return fail(e, E_FILE, "data offset %" PRIu64 " is not a multiple of %" PRIu64, d->offset, align);
     if (d->offset < end) return fail(e, E_FILE, "data offset %" PRIu64 " overlaps the tensor before it", d->offset);
-    if (!size_inside(d->offset, d->bytes, limit)) return fail(e, E_FILE, "%" PRIu64 " bytes at data offset %" PRIu64 " leave the file", d->bytes, d->offset);
+    if (!size_inside(d->offset, d->bytes, limit))
+        return fail(e, E_FILE, "%" PRIu64 " bytes at data offset %" PRIu64 " leave the file", d->bytes, d->offset);
     t->ndim = d->ndim;
     t->rows = d->rows;
     t->k = d->k;
@@ -160,7 +167,8 @@ static status index_names(qbin *q, error *e) {
 static status read_tensors(qbin *q, const disk_section *part, error *e) {
     const disk_tensor *table = (const disk_tensor *)(const void *)(q->map.data + part->offset);
     uint64_t end = 0;
-    if (part->bytes % sizeof *table) return fail(e, E_FILE, "the tensor table has %" PRIu64 " bytes, not a multiple of %zu", part->bytes, sizeof *table);
+    if (part->bytes % sizeof *table)
+        return fail(e, E_FILE, "the tensor table has %" PRIu64 " bytes, not a multiple of %zu", part->bytes, sizeof *table);
     q->n_tensors = part->bytes / sizeof *table;
     q->tensors = calloc(q->n_tensors + 1, sizeof *q->tensors);
     q->by_name = calloc(q->n_tensors + 1, sizeof *q->by_name);
@@ -179,7 +187,8 @@ static status read_tensors(qbin *q, const disk_section *part, error *e) {
         }
         end = table[i].offset + table[i].bytes;
     }
-    if (q->data_offset + end != q->map.size) return fail(e, E_FILE, "the tensors end at %" PRIu64 ", the file at %zu", q->data_offset + end, q->map.size);
+    if (q->data_offset + end != q->map.size)
+        return fail(e, E_FILE, "the tensors end at %" PRIu64 ", the file at %zu", q->data_offset + end, q->map.size);
     return index_names(q, e);
 }
 

@@ -48,9 +48,9 @@ static const struct dtype {
     unsigned bits;
     const source_type *type;
 } dtypes[] = {
-    {"F32", 32, &type_f32}, {"F16", 16, &type_f16},  {"BF16", 16, &type_bf16}, {"F64", 64, NULL},    {"I64", 64, NULL},
-    {"U64", 64, NULL},      {"I32", 32, NULL},       {"U32", 32, NULL},        {"I16", 16, NULL},    {"U16", 16, NULL},
-    {"I8", 8, NULL},        {"U8", 8, NULL},         {"BOOL", 8, NULL},        {"C64", 64, NULL},    {"F8_E4M3", 8, NULL},
+    {"F32", 32, &type_f32}, {"F16", 16, &type_f16},   {"BF16", 16, &type_bf16}, {"F64", 64, NULL},    {"I64", 64, NULL},
+    {"U64", 64, NULL},      {"I32", 32, NULL},        {"U32", 32, NULL},        {"I16", 16, NULL},    {"U16", 16, NULL},
+    {"I8", 8, NULL},        {"U8", 8, NULL},          {"BOOL", 8, NULL},        {"C64", 64, NULL},    {"F8_E4M3", 8, NULL},
     {"F8_E5M2", 8, NULL},   {"F8_E4M3FNUZ", 8, NULL}, {"F8_E5M2FNUZ", 8, NULL}, {"F8_E8M0", 8, NULL}, {"F6_E2M3", 6, NULL},
     {"F6_E3M2", 6, NULL},   {"F4", 4, NULL},
 };
@@ -200,7 +200,8 @@ static status read_header(checkpoint *c, size_t file, error *e) {
     uint64_t length = 0;
     if (m->size < LENGTH_BYTES) return fail(e, E_FILE, "%zu bytes are too few for a safetensors file", m->size);
     for (int i = LENGTH_BYTES; i-- > 0;) length = length << 8 | m->data[i];
-    if (length > HEADER_MAX) return fail(e, E_FILE, "offset 0: a header of %" PRIu64 " bytes is longer than %d (is this a safetensors file?)", length, HEADER_MAX);
+    if (length > HEADER_MAX)
+        return fail(e, E_FILE, "offset 0: a header of %" PRIu64 " bytes is longer than %d (is this a safetensors file?)", length, HEADER_MAX);
     if (!size_inside(LENGTH_BYTES, length, m->size)) {
         return fail(e, E_FILE, "offset 0: a header of %" PRIu64 " bytes does not fit in a file of %zu bytes", length, m->size);
     }

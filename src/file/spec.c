@@ -32,8 +32,8 @@ typedef struct list {
     const kind *kind;
     double min, max;
     size_t (*count)(const spec *s);
-    void *(*place)(spec *s);                            /* of the first item, items follow each other in the C type of `kind`; NULL: none */
-    status (*resize)(spec *s, size_t count, error *e);  /* makes room for zeroed items */
+    void *(*place)(spec *s);                           /* of the first item, items follow each other in the C type of `kind`; NULL: none */
+    status (*resize)(spec *s, size_t count, error *e); /* makes room for zeroed items */
     bool (*is_neutral)(const spec *s);
     size_t item;
 } list;
@@ -222,7 +222,8 @@ static status check_shape(const spec *s, error *e) {
         return fail(e, E_FILE, "spec: %u heads of %u dimensions are more than %d", s->heads, s->head_dim, SIZE_LIMIT);
     }
     if ((s->rope == ROPE_NONE) != !s->rope_dims || s->rope_dims % 2 || s->rope_dims > s->head_dim) {
-        return fail(e, E_FILE, "spec: 'rope_dims' is %u: not an even part of head_dim %u with rope '%s'", s->rope_dims, s->head_dim, rope_names[s->rope]);
+        return fail(e, E_FILE, "spec: 'rope_dims' is %u: not an even part of head_dim %u with rope '%s'", s->rope_dims, s->head_dim,
+                    rope_names[s->rope]);
     }
     if (s->bos >= (int64_t)s->vocab) return fail(e, E_FILE, "spec: 'bos' is %d, not below vocab %u", s->bos, s->vocab);
     for (uint32_t i = 0; i < s->n_eos; i++) {
@@ -232,14 +233,16 @@ static status check_shape(const spec *s, error *e) {
 }
 
 status spec_check(const spec *s, error *e) {
-    for EACH(i, fields) TRY(check_range(fields[i].key, field_get(s, &fields[i]), fields[i].min, fields[i].max, e));
+    for
+        EACH(i, fields) TRY(check_range(fields[i].key, field_get(s, &fields[i]), fields[i].min, fields[i].max, e));
     if (s->n_eos > EOS_MAX) return fail(e, E_FILE, "spec: 'eos' has %u ids, more than %d", s->n_eos, EOS_MAX);
     TRY(check_shape(s, e));
-    for EACH(i, lists) {
-        const list *l = &lists[i];
-        if (l->count(s) && !l->place((spec *)(uintptr_t)s)) return fail(e, E_FILE, "spec: '%s' is missing", l->key);
-        for (size_t j = 0; j < l->count(s); j++) TRY(check_range(l->key, list_get(s, l, j), l->min, l->max, e));
-    }
+    for
+        EACH(i, lists) {
+            const list *l = &lists[i];
+            if (l->count(s) && !l->place((spec *)(uintptr_t)s)) return fail(e, E_FILE, "spec: '%s' is missing", l->key);
+            for (size_t j = 0; j < l->count(s); j++) TRY(check_range(l->key, list_get(s, l, j), l->min, l->max, e));
+        }
     return OK;
 }
 
@@ -254,15 +257,17 @@ static json_t *list_to_json(const spec *s, const list *l) {
 json_t *spec_to_json(const spec *s) {
     json_t *object = json_object();
     int failed = json_object_set_new(object, "architecture", json_string(s->architecture));
-    for EACH(i, fields) {
-        const field *f = &fields[i];
-        const double x = field_get(s, f);
-        if (x == f->neutral) continue;
-        failed |= json_object_set_new(object, f->key, f->names ? json_string(f->names[(size_t)x]) : f->kind->write(x));
-    }
-    for EACH(i, lists) {
-        if (!lists[i].is_neutral(s)) failed |= json_object_set_new(object, lists[i].key, list_to_json(s, &lists[i]));
-    }
+    for
+        EACH(i, fields) {
+            const field *f = &fields[i];
+            const double x = field_get(s, f);
+            if (x == f->neutral) continue;
+            failed |= json_object_set_new(object, f->key, f->names ? json_string(f->names[(size_t)x]) : f->kind->write(x));
+        }
+    for
+        EACH(i, lists) {
+            if (!lists[i].is_neutral(s)) failed |= json_object_set_new(object, lists[i].key, list_to_json(s, &lists[i]));
+        }
     if (!failed) return object;
     json_decref(object);
     return NULL;
@@ -300,12 +305,14 @@ static status read_list(spec *s, const list *l, const json_t *value, error *e) {
 }
 
 static bool is_known(const char *key) {
-    for EACH(i, fields) {
-        if (strcmp(fields[i].key, key) == 0) return true;
-    }
-    for EACH(i, lists) {
-        if (strcmp(lists[i].key, key) == 0) return true;
-    }
+    for
+        EACH(i, fields) {
+            if (strcmp(fields[i].key, key) == 0) return true;
+        }
+    for
+        EACH(i, lists) {
+            if (strcmp(lists[i].key, key) == 0) return true;
+        }
     return strcmp(key, "architecture") == 0;
 }
 
@@ -319,8 +326,10 @@ static status read_all(spec *s, const json_t *json, error *e) {
     TRY(json_to_text(json_object_get(json, "architecture"), "architecture", &name, e));
     if (strlen(name) >= sizeof s->architecture) return fail(e, E_FILE, "'architecture' is longer than %zu bytes", sizeof s->architecture - 1);
     strcpy(s->architecture, name);
-    for EACH(i, fields) TRY(read_field(s, &fields[i], json_object_get(json, fields[i].key), e));
-    for EACH(i, lists) TRY(read_list(s, &lists[i], json_object_get(json, lists[i].key), e));
+    for
+        EACH(i, fields) TRY(read_field(s, &fields[i], json_object_get(json, fields[i].key), e));
+    for
+        EACH(i, lists) TRY(read_list(s, &lists[i], json_object_get(json, lists[i].key), e));
     return OK;
 }
 
@@ -352,18 +361,20 @@ static void describe_list(const spec *s, const list *l, char text[SPEC_TEXT]) {
 void spec_describe(const spec *s, void (*line)(void *context, const char *key, const char *value), void *context) {
     char text[SPEC_TEXT];
     line(context, "architecture", s->architecture);
-    for EACH(i, fields) {
-        const field *f = &fields[i];
-        const double x = field_get(s, f);
-        if (f->names || f->kind == &flag) {
-            snprintf(text, sizeof text, "%s", f->names ? f->names[(size_t)x] : x != 0 ? "yes" : "no");
-        } else {
-            number_text(x, text);
+    for
+        EACH(i, fields) {
+            const field *f = &fields[i];
+            const double x = field_get(s, f);
+            if (f->names || f->kind == &flag) {
+                snprintf(text, sizeof text, "%s", f->names ? f->names[(size_t)x] : x != 0 ? "yes" : "no");
+            } else {
+                number_text(x, text);
+            }
+            line(context, f->key, text);
         }
-        line(context, f->key, text);
-    }
-    for EACH(i, lists) {
-        describe_list(s, &lists[i], text);
-        line(context, lists[i].key, text);
-    }
+    for
+        EACH(i, lists) {
+            describe_list(s, &lists[i], text);
+            line(context, lists[i].key, text);
+        }
 }
