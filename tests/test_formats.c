@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,31 @@ Test(formats, normal_weights_come_back_within_the_bound) {
             }
             free(x);
         }
+    }
+}
+
+/* The bytes of each format, against files that tests/data/golden.py computes from the description alone (same matrix, method rtn). */
+Test(formats, bytes_are_as_described) {
+    static const int levels[16] = {-120, -98, -80, -63, -50, -37, -24, -11, 0, 12, 25, 39, 54, 75, 99, 127};
+    const size_t rows = 3, k = 80;
+    for (const format_entry *entry = format_list; entry->name; entry++) {
+        const bool learned = parsed(entry->name).scope != SCOPE_NONE;
+        float x[3 * 80];
+        for (size_t i = 0; i < rows * k; i++) {
+            const size_t r = i / k, c = i % k;
+            const int linear = ((int)(r * 7 + c * 13) % 31 - 15) * (int)(1 + r);
+            x[i] = learned ? (float)(levels[(c * 5 + r) % 16] * (int)(1 + r + c / 64)) / 1024 : (float)linear / 64;
+        }
+        const encoded en = encode(entry->name, "rtn", x, rows, k);
+        char path[64];
+        uint8_t golden[16384];
+        snprintf(path, sizeof path, "tests/data/golden-%s.bin", entry->name);
+        FILE *file = fopen(path, "rb");
+        cr_assert(file, "%s", path);
+        cr_assert_eq(fread(golden, 1, sizeof golden, file), en.layout.bytes);
+        fclose(file);
+        cr_expect_arr_eq(golden, en.data, en.layout.bytes, "%s", entry->name);
+        free(en.data);
     }
 }
 
