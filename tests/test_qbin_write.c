@@ -56,7 +56,7 @@ Test(qbin_write, litter_of_dead_processes_is_removed_and_that_of_live_ones_is_no
         qbin_entry entries[SMALL_TENSORS];
         qbin_writer *w;
         small_entries(entries);
-        _exit(qbin_create(&w, target, entries, SMALL_TENSORS, 2, 0, NULL));
+        _exit((int)qbin_create(&w, target, entries, SMALL_TENSORS, 2, 0, NULL));
     }
     int state;
     waitpid(child, &state, 0);
