@@ -60,6 +60,7 @@ static const lie lies[] = {
     {SECTION, 1, 0, 7, "tensors", 0, "section 'tensors' is there twice"},
     {ENTRY, 0, 0, 1, "", 0, "the name of tensor 0 is malformed"},
     {ENTRY, 0, 0, 11, "x\0l_norm..", 0, "the name of tensor 0 is malformed"},
+    {ENTRY, 0, 0, 4, "\033[2J", 0, "the name of tensor 0 is malformed"},
     {ENTRY, 2, 0, 6, "embed", 0, "tensor 'embed' is there twice"},
     {ENTRY, 1, offsetof(disk_tensor, format), 7, "magical", 0, "magical"},
     NUMBER(ENTRY, 0, disk_tensor, ndim, 0, "0 dimensions"),

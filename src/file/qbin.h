@@ -20,10 +20,10 @@
  *     one is refused by name), "generation", "chat_template", "recipe" (options of the conversion, format by tensor), "sources" (files and
  *     hashes), "producer". Only "spec" must be there; unknown keys are ignored.
  * tokens: the compiled tokenizer (text/tokenizer.h), empty if the model has none.
- * tensors: entries of 256 bytes: 112 name (NUL-padded, at least one NUL), 16 descriptor (format.h), 4 ndim, 4 zero, 8 rows, 8 k, 8 offset from the
- *     data start, 8 bytes, 8 XXH3-64 of the bytes, 4 relative squared error (f32, NaN if not known), zeros. ndim 1: a vector of `rows` contiguous
- *     f32 with the descriptor of f32 and k = 1; ndim 2: a matrix [rows, k] laid out as its descriptor says. In the order of their offsets, aligned to 64
- *     (to 4096 when >= 64 KiB), not overlapping; the bytes between are zero; names are unique. The file ends with the last one.
+ * tensors: entries of 256 bytes: 112 name (1 to 111 printable ASCII characters, NUL-padded), 16 descriptor (format.h), 4 ndim, 4 zero, 8 rows, 8 k,
+ *     8 offset from the data start, 8 bytes, 8 XXH3-64 of the bytes, 4 relative squared error (f32, NaN if not known), zeros. ndim 1: a vector of
+ *     `rows` contiguous f32 with the descriptor of f32 and k = 1; ndim 2: a matrix [rows, k] laid out as its descriptor says. In the order of their
+ *     offsets, aligned to 64 (to 4096 when >= 64 KiB), not overlapping; the bytes between are zero; names are unique. The file ends with the last one.
  *
  * Opening checks header, section table and every tensor's range, descriptor and size once, with overflow-checked arithmetic, and the
  * metadata hash; tensor hashes and zero padding are checked by qbin_verify only. Together they cover every byte of the file. */

@@ -151,6 +151,12 @@ static status read_tensor(const qbin *q, tensor *t, const disk_tensor *d, uint64
     return OK;
 }
 
+static bool is_name(const char name[TENSOR_NAME]) {
+    size_t length = 0;
+    while (length < TENSOR_NAME && name[length] > ' ' && name[length] <= '~') length++;
+    return length && length < TENSOR_NAME && all_zero((const uint8_t *)name + length, TENSOR_NAME - length);
+}
+
 static int by_name(const void *a, const void *b) {
     return strcmp((*(const tensor *const *)a)->name, (*(const tensor *const *)b)->name);
 }
@@ -174,11 +180,8 @@ static status read_tensors(qbin *q, const disk_section *part, error *e) {
     q->by_name = calloc(q->n_tensors + 1, sizeof *q->by_name);
     if (!q->tensors || !q->by_name) return fail(e, E_MEMORY, "no memory for %zu tensors", q->n_tensors);
     for (size_t i = 0; i < q->n_tensors; i++) {
-        const size_t length = strnlen(table[i].name, TENSOR_NAME);
         const uint64_t at = part->offset + i * sizeof *table;
-        if (!length || length == TENSOR_NAME || !all_zero((const uint8_t *)table[i].name + length, TENSOR_NAME - length)) {
-            return fail(e, E_FILE, "offset %" PRIu64 ": the name of tensor %zu is malformed", at, i);
-        }
+        if (!is_name(table[i].name)) return fail(e, E_FILE, "offset %" PRIu64 ": the name of tensor %zu is malformed", at, i);
         q->tensors[i].name = table[i].name;
         if (read_tensor(q, &q->tensors[i], &table[i], end, e) != OK) {
             char what[TENSOR_NAME + 64];

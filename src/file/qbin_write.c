@@ -70,8 +70,11 @@ static status check_names(const qbin_entry *entries, size_t n, error *e) {
     status s = OK;
     for (size_t i = 0; i < n && s == OK; i++) {
         names[i] = entries[i].name;
-        const size_t length = strnlen(names[i], TENSOR_NAME);
-        if (!length || length == TENSOR_NAME) s = fail(e, E_RUN, "the name of tensor %zu is empty or longer than %d bytes", i, TENSOR_NAME - 1);
+        size_t length = 0;
+        while (length < TENSOR_NAME && names[i][length] > ' ' && names[i][length] <= '~') length++;
+        if (!length || length == TENSOR_NAME || names[i][length]) {
+            s = fail(e, E_RUN, "the name of tensor %zu is not 1 to %d printable characters", i, TENSOR_NAME - 1);
+        }
     }
     if (s == OK) qsort(names, n, sizeof *names, by_name);
     for (size_t i = 1; i < n && s == OK; i++) {
