@@ -1,0 +1,54 @@
+/* perplexity.h: reads windows of a text with one or several models and scores every prediction; with a reference also how far each model's predictions are
+ * from the reference's. Models go through the windows together, so that the reference is evaluated once; its logits are kept for as many positions
+ * as fit in 64 MB. Rows are scored by the threads that made them and summed in order of position: the result does not depend on threads or batches. */
+#ifndef QBIN_EVALUATE_PERPLEXITY_H
+#define QBIN_EVALUATE_PERPLEXITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "engine/session.h"
+#include "evaluate/windows.h"
+#include "kernels/kernels.h"
+
+typedef struct subject { /* a model under evaluation, and what was found so far */
+    const char *name;    /* for messages; borrowed */
+    const model *model;
+    session *session;
+    const kernels *kernels;
+    double *nll;    /* [room] nats, in the order of the text */
+    double *kld;    /* [room] nats from the reference; NULL if it is not compared with one */
+    double *agrees; /* [room] 1: the most likely token is the reference's, 0: not */
+    size_t room, scored;
+    double nll_sum;
+    size_t tokens; /* evaluated */
+    double seconds;
+} subject;
+
+/* Makes a session and room for `w`. E_USAGE if a window is longer than the model's context. subject_close also takes {0} and what
+ * a failed subject_open leaves. */
+status subject_open(subject *s, const char *name, const model *m, const session_options *o, const windows *w, bool compared, error *e);
+void subject_close(subject *s);
+
+typedef struct window_watch {
+    void (*done)(void *context, size_t window); /* after each window, from the calling thread */
+    void *context;
+} window_watch;
+
+/* Evaluates all windows. `reference` may be NULL; it must have the subjects' vocabulary and tokenizer (the caller checks). E_RUN names subject and window
+ * if a prediction is not finite. */
+status perplexity_run(subject *subjects, size_t n, subject *reference, const windows *w, const window_watch *watch, error *e);
+
+/* exp of the mean so far. */
+double subject_perplexity(const subject *s);
+
+typedef struct verdict {
+    double ppl, ppl_error; /* standard error of the mean, times ppl */
+    double nll;
+    double kld, kld_error, kld_99, top1, top1_error; /* NaN if not compared; top1 is a share, 0 to 1 */
+    double tokens_per_s;
+} verdict;
+status subject_verdict(verdict *out, const subject *s, error *e);
+
+#endif
