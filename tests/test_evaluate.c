@@ -118,10 +118,10 @@ Test(evaluate, quantile) {
 /* ---- windows ---- */
 
 static const convention *convention_named(const char *name) {
-    for (const convention *c = conventions; c->name; c++) {
-        if (!strcmp(c->name, name)) return c;
-    }
-    cr_fatal("no convention %s", name);
+    const convention *c = conventions;
+    while (c->name && strcmp(c->name, name) != 0) c++;
+    cr_assert_not_null(c->name, "no convention %s", name);
+    return c;
 }
 
 Test(evaluate, half_scores_255_of_512_after_bos) {

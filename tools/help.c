@@ -24,24 +24,18 @@ status choose_command(const command **out, const char *name, error *e) {
 
 /* ---- text ---- */
 
-/* Prints the words of `text` from column `at` on, indented to `indent`, no line wider than WIDTH; ends with a newline. */
-static void wrap(FILE *out, const char *text, size_t at, size_t indent) {
-    while (*text) {
-        text += strspn(text, " ");
-        const size_t n = strcspn(text, " ");
+/* Prints the words of text[size] from column `at` on, indented to `indent`, no line wider than WIDTH; ends with a newline. */
+static void wrap(FILE *out, const char *text, size_t size, size_t at, size_t indent) {
+    const char *const end = text + size;
+    while (text += strspn(text, " \n"), text < end) {
+        const size_t n = strcspn(text, " \n");
         if (at > indent && at + 1 + n > WIDTH) {
             fputc('\n', out);
             at = 0;
         }
-        if (at < indent) {
-            fprintf(out, "%*s", (int)(indent - at), "");
-            at = indent;
-        } else {
-            fputc(' ', out);
-            at++;
-        }
-        fprintf(out, "%.*s", (int)n, text);
-        at += n;
+        const size_t gap = at < indent ? indent - at : at > indent;
+        fprintf(out, "%*s%.*s", (int)gap, "", (int)n, text);
+        at += gap + n;
         text += n;
     }
     fputc('\n', out);
@@ -63,12 +57,36 @@ void help_explain(const option *o, char *text, size_t size) {
 static void print_option(FILE *out, const char *spelling, size_t n, const char *text) {
     fprintf(out, "  %s", spelling);
     if (n + 4 > COLUMN) fputc('\n', out);
-    wrap(out, text, n + 4 > COLUMN ? 0 : n + 2, COLUMN);
+    wrap(out, text, strlen(text), n + 4 > COLUMN ? 0 : n + 2, COLUMN);
+}
+
+/* The length of a paragraph: to the end of a line that is followed by an empty one, an example or nothing. */
+static size_t paragraph_length(const char *text) {
+    size_t n = strcspn(text, "\n");
+    while (text[n] && text[n + 1] && text[n + 1] != '\n' && text[n + 1] != ' ') n += 1 + strcspn(text + n + 1, "\n");
+    return n;
+}
+
+/* Paragraphs are wrapped; a line that begins with a space is an example and stays as it is. */
+static void print_details(FILE *out, const char *details) {
+    while (*details) {
+        const bool example = *details == ' ' || *details == '\n';
+        const size_t n = example ? strcspn(details, "\n") : paragraph_length(details);
+        if (example) {
+            fprintf(out, "%.*s\n", (int)n, details);
+        } else {
+            wrap(out, details, n, 0, 0);
+        }
+        details += n + (details[n] == '\n');
+    }
 }
 
 void help_command(FILE *out, const command *c, const char *program) {
     fprintf(out, "usage: %s%s%s\n\n%s\n", program, *c->usage ? " " : "", c->usage, c->summary);
-    if (c->details) fprintf(out, "\n%s\n", c->details);
+    if (c->details) {
+        fputc('\n', out);
+        print_details(out, c->details);
+    }
     fprintf(out, "\noptions:\n");
     for (const option *o = c->options; o && o->name; o++) {
         char spelling[96], text[768];

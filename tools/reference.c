@@ -29,9 +29,22 @@ static void markdown_option(FILE *out, const option *o) {
     fprintf(out, " |\n");
 }
 
+/* Paragraphs stay; examples, which begin with a space, become blocks of code. */
+static void markdown_details(FILE *out, const char *details) {
+    for (bool start = true; *details; details++) {
+        if (start && *details == ' ') fprintf(out, "  ");
+        fputc(*details, out);
+        start = *details == '\n';
+    }
+    fputc('\n', out);
+}
+
 static void markdown_command(FILE *out, const command *c) {
     fprintf(out, "\n## %s\n\n%s\n\n    %s%s%s\n", c->name, c->summary, c->name, *c->usage ? " " : "", c->usage);
-    if (c->details) fprintf(out, "\n```\n%s\n```\n", c->details);
+    if (c->details) {
+        fputc('\n', out);
+        markdown_details(out, c->details);
+    }
     if (!c->options) return;
     fprintf(out, "\n| option | meaning |\n|---|---|\n");
     for (const option *o = c->options; o->name; o++) markdown_option(out, o);
