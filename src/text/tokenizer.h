@@ -30,6 +30,7 @@ typedef struct id_list { /* grows; start with {0}; free ids */
 enum {
     ENCODE_SPECIAL = 1 << 0, /* add what the post-processor adds (BOS, EOS) */
     ENCODE_LITERAL = 1 << 1, /* special tokens in the text are not recognised: for text from a user in a chat */
+    ENCODE_PROMPT = 1 << 2,  /* ENCODE_SPECIAL, and the BOS that tokenizer_config.json asks for, but never two of them at the beginning */
 };
 
 /* Appends the ids of text[n] (UTF-8; a bad byte is read as U+FFFD, as the reference's caller would) to out. Thread-safe. E_MEMORY, or E_RUN if a regex hits
@@ -39,8 +40,9 @@ status tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned
 size_t tokenizer_vocab(const tokenizer *t);                  /* ids are below this */
 int32_t tokenizer_id(const tokenizer *t, const char *token); /* of a token's content; -1 if none */
 bool tokenizer_is_special(const tokenizer *t, int32_t id);
-int32_t tokenizer_bos(const tokenizer *t);   /* what tokenizer_config.json says, if it adds one; -1 */
-bool tokenizer_adds_bos(const tokenizer *t); /* add_bos_token, or the post-processor does */
+int32_t tokenizer_bos(const tokenizer *t);   /* bos_token of tokenizer_config.json if its add_bos_token is true; -1 */
+int32_t tokenizer_eos(const tokenizer *t);   /* eos_token of tokenizer_config.json; -1 */
+bool tokenizer_adds_bos(const tokenizer *t); /* ENCODE_PROMPT begins with a token that is not of the text */
 
 /* decode(ids) as the reference does it, skip_special as there; the caller frees *text (NUL-terminated; *n bytes). */
 status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, char **text, size_t *bytes, error *e);

@@ -1,0 +1,189 @@
+/* encode.c: from text to ids: added tokens, normalizers, pre-tokenizers, model, post-processor. */
+#include <stdlib.h>
+
+#include "text/encoder.h"
+#include "text/unicode.h"
+
+/* ---- encoders ---- */
+
+encoder *encoder_new(const tokenizer *t) {
+    encoder *x = calloc(1, sizeof *x);
+    if (!x) return NULL;
+    x->t = t;
+    x->cache = calloc(CACHE_SLOTS, sizeof *x->cache);
+    if (x->cache) return x;
+    free(x);
+    return NULL;
+}
+
+void encoder_free(encoder *x) {
+    if (!x) return;
+    matcher_close(&x->matcher);
+    buffer_free(&x->repaired);
+    buffer_free(&x->normal[0]);
+    buffer_free(&x->normal[1]);
+    for (size_t i = 0; i < STAGES_MAX; i++) buffer_free(&x->split[i]);
+    buffer_free(&x->work);
+    free(x->symbols.ids);
+    free(x->cache);
+    free(x);
+}
+
+encoder *encoder_take(const tokenizer *t) {
+    pthread_mutex_lock(&t->pool->lock);
+    encoder *x = t->pool->first;
+    if (x) t->pool->first = x->next;
+    pthread_mutex_unlock(&t->pool->lock);
+    return x ? x : encoder_new(t);
+}
+
+void encoder_give(encoder *x) {
+    encoder_pool *pool = x->t->pool;
+    pthread_mutex_lock(&pool->lock);
+    x->next = pool->first;
+    pool->first = x;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- the pipeline ---- */
+
+status normalize_text(encoder *x, const stage_list *normalizers, slice *text) {
+    for (size_t i = 0; i < normalizers->n; i++) {
+        const stage *s = &normalizers->items[i];
+        buffer *scratch = text->p && text->p == x->normal[0].p ? &x->normal[1] : &x->normal[0];
+        TRY(s->kind->normalize(s, x, text, scratch, x->e));
+    }
+    return OK;
+}
+
+status encode_piece(encoder *x, size_t index, piece p) {
+    if (p.text.n == 0) return OK;
+    if (index == x->t->splitters.n) return x->t->model->encode(x, p.text);
+    const stage *s = &x->t->splitters.items[index];
+    return s->kind->split(s, x, p);
+}
+
+/* ---- added tokens ---- */
+
+static size_t spaces_before(slice text, size_t at) {
+    while (at > 0) {
+        const size_t before = utf8_before(text.p, at);
+        if (!unicode_space(utf8_get(text.p + before))) break;
+        at = before;
+    }
+    return at;
+}
+
+static size_t spaces_after(slice text, size_t at) {
+    while (at < text.n && unicode_space(utf8_get(text.p + at))) at += utf8_length(text.p[at]);
+    return at;
+}
+
+static bool stands_alone(slice text, span found) {
+    const bool left = found.begin > 0 && unicode_word(utf8_get(text.p + utf8_before(text.p, found.begin)));
+    const bool right = found.end < text.n && unicode_word(utf8_get(text.p + found.end));
+    return !left && !right;
+}
+
+/* The first added token at or after `from`, found leftmost and longest. */
+static int32_t next_added(const trie *t, slice text, size_t from, span *found) {
+    for (size_t i = from; i < text.n; i++) {
+        size_t length = 0;
+        while (i < text.n && !t->starts[text.p[i]]) i++;
+        if (i == text.n) break;
+        const int32_t id = trie_match(t, slice_part(text, i, text.n), &length);
+        if (id < 0) continue;
+        *found = (span){i, i + length};
+        return id;
+    }
+    return -1;
+}
+
+typedef status take_text(encoder *x, piece p);
+
+/* Emits the ids of the added tokens in a text, and hands on what lies between them. Spaces that a token strips may be taken by the next one too,
+ * exactly as in the reference: matches are found first, stripping comes after. */
+static status take_added(encoder *x, const trie *t, piece p, take_text *rest) {
+    const block_view *v = &x->t->view;
+    const slice text = p.text;
+    size_t done = 0, from = 0;
+    span found;
+    for (int32_t id; (id = next_added(t, text, from, &found)) >= 0;) {
+        from = found.end;
+        const unsigned flags = token_flags(v, id);
+        if ((size_t)id >= v->n_ids || (flags & TOKEN_SPECIAL && x->flags & ENCODE_LITERAL)) continue;
+        if (flags & TOKEN_WORD && !stands_alone(text, found)) continue;
+        if (flags & TOKEN_LSTRIP) {
+            const size_t stripped = spaces_before(text, found.begin);
+            found.begin = stripped > done ? stripped : done;
+        }
+        if (flags & TOKEN_RSTRIP) found.end = spaces_after(text, found.end);
+        if (done < found.begin) TRY(rest(x, (piece){slice_part(text, done, found.begin), p.first && done == 0}));
+        TRY(encoder_put(x, id));
+        done = found.end;
+    }
+    return done < text.n ? rest(x, (piece){slice_part(text, done, text.n), p.first && done == 0}) : OK;
+}
+
+static status split_first(encoder *x, piece p) {
+    return encode_piece(x, 0, p);
+}
+
+static status normalize_piece(encoder *x, piece p) {
+    TRY(normalize_text(x, &x->t->normalizers, &p.text));
+    return take_added(x, &x->t->view.normal, p, split_first);
+}
+
+static status encode_body(encoder *x, slice text) {
+    return take_added(x, &x->t->view.raw, (piece){text, true}, normalize_piece);
+}
+
+/* ---- the post-processor ---- */
+
+static status encode_special(encoder *x, slice text) {
+    const block_view *v = &x->t->view;
+    for (size_t i = 0; i < v->n_template; i++) {
+        TRY(v->template[i] == TEMPLATE_TEXT ? encode_body(x, text) : encoder_put(x, v->template[i]));
+    }
+    return OK;
+}
+
+/* A prompt: what the post-processor adds and what tokenizer_config.json asks for, but never the same token twice at the beginning. */
+static status encode_prompt(encoder *x, slice text) {
+    const block_view *v = &x->t->view;
+    const size_t begin = x->out->n;
+    const bool adds = v->template[0] == TEMPLATE_TEXT && v->header->flags & BLOCK_ADD_BOS;
+    if (adds) TRY(encoder_put(x, v->header->bos));
+    TRY(encode_special(x, text));
+    const int32_t *ids = x->out->ids + begin;
+    const size_t n = x->out->n - begin;
+    if (n > 1 && ids[0] == ids[1] && (adds || v->template[0] != TEMPLATE_TEXT)) {
+        memmove(x->out->ids + begin, x->out->ids + begin + 1, (n - 1) * sizeof *ids);
+        x->out->n--;
+    }
+    return OK;
+}
+
+static status encode_text(encoder *x, slice text) {
+    if (text.n > INT32_MAX) return fail(x->e, E_RUN, "a text of %zu bytes is too long for one call", text.n);
+    if (utf8_valid(text) != text.n) {
+        x->repaired.n = 0;
+        TRY(utf8_repair(&x->repaired, text, x->e));
+        text = buffer_slice(&x->repaired);
+    }
+    if (x->flags & ENCODE_PROMPT) return encode_prompt(x, text);
+    return x->flags & ENCODE_SPECIAL ? encode_special(x, text) : encode_body(x, text);
+}
+
+status tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags, id_list *out, error *e) {
+    encoder *x = encoder_take(t);
+    if (!x) return fail(e, E_MEMORY, "no memory for an encoder");
+    const size_t before = out->n;
+    x->out = out;
+    x->e = e;
+    x->flags = flags;
+    const status s = encode_text(x, (slice){(const uint8_t *)text, n});
+    if (s != OK) out->n = before;
+    encoder_give(x);
+    return s;
+}

@@ -1,0 +1,166 @@
+/* import.c: tokenizer_compile: tokenizer.json and tokenizer_config.json to a block. */
+#include "text/import.h"
+
+#include <stdlib.h>
+
+#include "text/encoder.h"
+
+enum { JSON_BYTES_MAX = 1 << 28, SEQUENCE_DEPTH = 8 };
+
+typedef struct sort_keys { /* where a sort of stages stands in tokenizer.json */
+    const char *key, *name, *members;
+    const stage_kind *const *kinds;
+} sort_keys;
+
+static const sort_keys sorts[SORTS] = {
+    [SORT_NORMALIZER] = {"normalizer", "normalizer", "normalizers", normalizer_kinds},
+    [SORT_SPLITTER] = {"pre_tokenizer", "pre-tokenizer", "pretokenizers", splitter_kinds},
+    [SORT_DECODER] = {"decoder", "decoder", "decoders", decoder_kinds},
+};
+
+static const char *const root_keys[] = {"version",       "truncation",     "padding", "added_tokens", "normalizer",
+                                        "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
+
+static status add_stage(importer *in, stage_sort sort, const stage_kind *kind, const json_t *options, error *e) {
+    if (in->n_stages[sort] == STAGES_MAX) return fail(e, E_FILE, "more than %d stages of sort %s", STAGES_MAX, sorts[sort].name);
+    if (sort == SORT_SPLITTER && in->flags & BLOCK_BYTES) return fail(e, E_FILE, "a pre-tokenizer after ByteLevel is not supported");
+    stage_record *record = &in->stages[sort][in->n_stages[sort]];
+    memcpy(record->type, kind->type, strlen(kind->type));
+    if (kind->import) TRY(kind->import(in, options, record, e));
+    if (record->type[0]) {
+        in->n_stages[sort]++;
+    } else {
+        *record = (stage_record){0};
+    }
+    return OK;
+}
+
+/* One stage, or the members of a Sequence in its place. */
+static status import_stage(importer *in, stage_sort sort, const json_t *options, int depth, error *e) {
+    const sort_keys *keys = &sorts[sort];
+    const char *type;
+    TRY(field_type(options, keys->name, &type, e));
+    if (strcmp(type, "Sequence") == 0) {
+        const json_t *list = json_object_get(options, keys->members);
+        if (!json_is_array(list) || depth == SEQUENCE_DEPTH) return fail(e, E_FILE, "%s Sequence: \"%s\" is not a list", keys->name, keys->members);
+        for (size_t i = 0; i < json_array_size(list); i++) TRY(import_stage(in, sort, json_array_get(list, i), depth + 1, e));
+        return OK;
+    }
+    const stage_kind *kind = stage_find(keys->kinds, type);
+    if (!kind || !kind->keys) return fail(e, E_FILE, "%s \"%s\" is not supported", keys->name, type);
+    TRY(fields_known(options, type, kind->keys, e));
+    return add_stage(in, sort, kind, options, e);
+}
+
+static status import_stages(importer *in, error *e) {
+    for (size_t i = 0; i < SORTS; i++) {
+        const json_t *options = json_object_get(in->root, sorts[i].key);
+        if (options && !json_is_null(options)) TRY(import_stage(in, (stage_sort)i, options, 0, e));
+    }
+    const json_t *last = json_object_get(in->root, "decoder");
+    return last && !json_is_null(last) ? OK : add_stage(in, SORT_DECODER, &decoder_join, NULL, e);
+}
+
+static status import_model(importer *in, error *e) {
+    const json_t *model = json_object_get(in->root, "model");
+    const char *type;
+    if (!json_is_object(model)) return fail(e, E_FILE, "\"model\" is missing");
+    TRY(field_type(model, "model", &type, e));
+    const token_model *kind = model_find(type);
+    if (!kind) return fail(e, E_FILE, "model \"%s\" is not supported", type);
+    TRY(fields_known(model, type, kind->keys, e));
+    memcpy(in->model_type, type, strlen(type));
+    return kind->import(in, model, e);
+}
+
+static status import_template(importer *in, error *e) {
+    const json_t *processor = json_object_get(in->root, "post_processor");
+    if (processor && !json_is_null(processor)) TRY(import_processor(in, processor, false, e));
+    if (in->n_template == 0) in->template[in->n_template++] = TEMPLATE_TEXT;
+    return OK;
+}
+
+/* The id of "bos_token": "<s>" or {"content": "<s>"}; -1. */
+static int32_t config_token(const importer *in, const char *key) {
+    const json_t *token = json_object_get(in->config, key);
+    if (json_is_object(token)) token = json_object_get(token, "content");
+    return json_is_string(token) ? import_id(in, slice_of_json(token)) : -1;
+}
+
+static status import_config(importer *in, error *e) {
+    bool add_bos = false;
+    TRY(field_flag(in->config, "tokenizer_config.json", "add_bos_token", &add_bos, e));
+    in->bos = config_token(in, "bos_token");
+    in->eos = config_token(in, "eos_token");
+    if (add_bos && in->bos >= 0) in->flags |= BLOCK_ADD_BOS;
+    return OK;
+}
+
+/* Marks the tokens that the model makes from their own text, so that encoding such a word is one look into the vocabulary. */
+static status mark_whole(uint8_t *block, size_t size, error *e) {
+    tokenizer *t;
+    TRY(tokenizer_open(&t, block, size, e));
+    encoder *x = encoder_new(t);
+    const status s = x ? OK : fail(e, E_MEMORY, "no memory for an encoder");
+    uint16_t *flags = (uint16_t *)(void *)(block + t->view.header->sections[SECTION_FLAGS].offset);
+    const unsigned wanted = TOKEN_PRESENT | (t->view.header->flags & BLOCK_BYTES ? TOKEN_MAPPED : 0u);
+    for (size_t id = 0; x && id < t->view.n_ids; id++) {
+        if ((flags[id] & wanted) == wanted && t->model->whole(x, (int32_t)id)) flags[id] |= TOKEN_WHOLE;
+    }
+    encoder_free(x);
+    tokenizer_close(&t);
+    return s;
+}
+
+static status import_all(importer *in, uint8_t **block, size_t *size, error *e) {
+    TRY(fields_known(in->root, "tokenizer.json", root_keys, e));
+    TRY(import_stages(in, e));
+    TRY(import_model(in, e));
+    TRY(import_added(in, e));
+    TRY(import_template(in, e));
+    TRY(import_config(in, e));
+    TRY(importer_assemble(in, block, size, e));
+    return mark_whole(*block, *size, e);
+}
+
+static status parse(json_t **out, const char *name, const char *text, size_t size, error *e) {
+    json_error_t where;
+    if (size > JSON_BYTES_MAX) return fail(e, E_FILE, "%s: %zu bytes are more than %d", name, size, JSON_BYTES_MAX);
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    if (!*out) return fail(e, E_FILE, "%s: line %d column %d: %s", name, where.line, where.column, where.text);
+    return json_is_object(*out) ? OK : fail(e, E_FILE, "%s: not an object", name);
+}
+
+static void importer_close(importer *in) {
+    for (size_t i = 0; i < in->n_kept; i++) buffer_free(&in->kept[i]);
+    free(in->kept);
+    free(in->added);
+    free(in->tokens);
+    free(in->merges);
+    buffer_free(&in->text);
+    buffer_free(&in->model);
+    json_decref(in->config);
+    json_decref(in->root);
+    free(in);
+}
+
+status tokenizer_compile(const char *json, size_t json_size, const char *config, size_t config_size, uint8_t **block, size_t *size, error *e) {
+    importer *in = calloc(1, sizeof *in);
+    *block = NULL;
+    *size = 0;
+    if (!in) return fail(e, E_MEMORY, "no memory to read tokenizer.json");
+    in->bos = in->eos = -1;
+    status s = parse(&in->root, "tokenizer.json", json, json_size, e);
+    if (s == OK && config) s = parse(&in->config, "tokenizer_config.json", config, config_size, e);
+    if (s == OK) {
+        s = import_all(in, block, size, e);
+        if (s == E_FILE) fail_in(e, "tokenizer.json");
+    }
+    importer_close(in);
+    if (s != OK) {
+        free(*block);
+        *block = NULL;
+        *size = 0;
+    }
+    return s;
+}
