@@ -130,7 +130,7 @@ static void check_folder(const char *folder, const char *vectors) {
 }
 
 static const char *const real[] = {"llama2", "llama3", "qwen3", "gemma3", "cl100k"};
-static const char *const tiny[] = {"bytelevel-gpt2", "bytelevel-llama3", "qwen-style",  "sentencepiece-bpe",
+static const char *const tiny[] = {"bytelevel-gpt2",  "bytelevel-llama3", "qwen-style",     "sentencepiece-bpe",
                                    "metaspace-first", "gemma-style",      "deepseek-style", "added-flags"};
 
 Test(tokenizer, real_vectors, .timeout = 120) {

@@ -9,11 +9,16 @@ static const struct {
     const char *name;
     size_t item;
 } section_kinds[SECTIONS] = {
-    [SECTION_STARTS] = {"token starts", sizeof(uint32_t)},     [SECTION_BYTES] = {"token bytes", 1},
-    [SECTION_FLAGS] = {"token flags", sizeof(uint16_t)},       [SECTION_VOCAB] = {"vocabulary", sizeof(vocab_slot)},
-    [SECTION_MODEL] = {"model", 1},                            [SECTION_MERGES] = {"merges", sizeof(merge_slot)},
-    [SECTION_RAW] = {"added tokens", sizeof(trie_node)},       [SECTION_NORMAL] = {"normalized added tokens", sizeof(trie_node)},
-    [SECTION_STAGES] = {"pipeline", sizeof(stage_record)},     [SECTION_TEXT] = {"pipeline text", 1},
+    [SECTION_STARTS] = {"token starts", sizeof(uint32_t)},
+    [SECTION_BYTES] = {"token bytes", 1},
+    [SECTION_FLAGS] = {"token flags", sizeof(uint16_t)},
+    [SECTION_VOCAB] = {"vocabulary", sizeof(vocab_slot)},
+    [SECTION_MODEL] = {"model", 1},
+    [SECTION_MERGES] = {"merges", sizeof(merge_slot)},
+    [SECTION_RAW] = {"added tokens", sizeof(trie_node)},
+    [SECTION_NORMAL] = {"normalized added tokens", sizeof(trie_node)},
+    [SECTION_STAGES] = {"pipeline", sizeof(stage_record)},
+    [SECTION_TEXT] = {"pipeline text", 1},
     [SECTION_TEMPLATE] = {"post-processor", sizeof(int32_t)},
 };
 
@@ -45,14 +50,16 @@ static status check_counts(const block_header *h, error *e) {
     }
     if (h->flags & ~(uint32_t)BLOCK_KNOWN_FLAGS) return fail(e, E_FILE, "tokenizer: unknown feature flags %#x", h->flags);
     const uint64_t n_template = h->sections[SECTION_TEMPLATE].bytes / sizeof(int32_t);
-    if (n_template == 0 || n_template > TEMPLATE_MAX) return fail(e, E_FILE, "tokenizer: post-processor of %llu parts", (unsigned long long)n_template);
+    if (n_template == 0 || n_template > TEMPLATE_MAX)
+        return fail(e, E_FILE, "tokenizer: post-processor of %llu parts", (unsigned long long)n_template);
     return OK;
 }
 
 static status check_ids(const block_view *v, error *e) {
     const int32_t n = (int32_t)v->n_ids;
     for (size_t i = 0; i < v->n_template; i++) {
-        if (v->template[i] < TEMPLATE_TEXT || v->template[i] >= n) return fail(e, E_FILE, "tokenizer: post-processor adds id %d of %d", v->template[i], n);
+        if (v->template[i] < TEMPLATE_TEXT || v->template[i] >= n)
+            return fail(e, E_FILE, "tokenizer: post-processor adds id %d of %d", v->template[i], n);
     }
     if (v->header->bos < -1 || v->header->bos >= n || v->header->eos < -1 || v->header->eos >= n) {
         return fail(e, E_FILE, "tokenizer: bos %d or eos %d is not below %d", v->header->bos, v->header->eos, n);

@@ -31,21 +31,21 @@ typedef enum section {
 enum { TEMPLATE_TEXT = -1, TEMPLATE_MAX = 256 };
 
 enum { /* flags of a token */
-    TOKEN_PRESENT = 1 << 0,
-    TOKEN_ADDED = 1 << 1,
-    TOKEN_SPECIAL = 1 << 2,
-    TOKEN_SKIPPED = 1 << 3, /* left out when decoding without special tokens */
-    TOKEN_MAPPED = 1 << 4,  /* its text is these bytes spelled in the alphabet of ByteLevel; otherwise the bytes are its text */
-    TOKEN_WHOLE = 1 << 5,   /* the model makes this one token from its own bytes */
-    TOKEN_LSTRIP = 1 << 6,
-    TOKEN_RSTRIP = 1 << 7,
-    TOKEN_WORD = 1 << 8, /* matches only as a whole word */
+       TOKEN_PRESENT = 1 << 0,
+       TOKEN_ADDED = 1 << 1,
+       TOKEN_SPECIAL = 1 << 2,
+       TOKEN_SKIPPED = 1 << 3, /* left out when decoding without special tokens */
+       TOKEN_MAPPED = 1 << 4,  /* its text is these bytes spelled in the alphabet of ByteLevel; otherwise the bytes are its text */
+       TOKEN_WHOLE = 1 << 5,   /* the model makes this one token from its own bytes */
+       TOKEN_LSTRIP = 1 << 6,
+       TOKEN_RSTRIP = 1 << 7,
+       TOKEN_WORD = 1 << 8, /* matches only as a whole word */
 };
 
-enum { /* flags of the block */
-    BLOCK_BYTES = 1 << 0,   /* the model reads bytes (ByteLevel), not characters */
-    BLOCK_ADD_BOS = 1 << 1, /* tokenizer_config.json: add_bos_token */
-    BLOCK_KNOWN_FLAGS = 3,
+enum {                         /* flags of the block */
+       BLOCK_BYTES = 1 << 0,   /* the model reads bytes (ByteLevel), not characters */
+       BLOCK_ADD_BOS = 1 << 1, /* tokenizer_config.json: add_bos_token */
+       BLOCK_KNOWN_FLAGS = 3,
 };
 
 typedef struct section_range {

@@ -177,5 +177,4 @@ static bool bpe_whole(encoder *x, int32_t id) {
     return word.n > 0 && merge_word(x, word) == OK && x->symbols.n == 1 && x->symbols.ids[0] == id;
 }
 
-const token_model bpe_model = {
-    .type = "BPE", .keys = bpe_keys, .import = bpe_import, .check = bpe_check, .encode = bpe_encode, .whole = bpe_whole};
+const token_model bpe_model = {.type = "BPE", .keys = bpe_keys, .import = bpe_import, .check = bpe_check, .encode = bpe_encode, .whole = bpe_whole};

@@ -6,8 +6,8 @@
 #include "text/import.h"
 #include "text/unicode.h"
 
-const char *const bpe_keys[] = {"dropout",       "unk_token",     "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
-                                "byte_fallback", "ignore_merges", "vocab",                     "merges",             NULL};
+const char *const bpe_keys[] = {
+    "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges", NULL};
 
 static status import_vocab(importer *in, const json_t *model, error *e) {
     json_t *vocab = json_object_get(model, "vocab"), *value;

@@ -143,11 +143,12 @@ static status release_characters(const stage *s, decoder *d) {
         if (length == 0) break;
         end += (size_t)(length < 0 ? -length : length);
     }
-    clean->n = 0;
     TRY(utf8_repair(clean, (slice){held->p, end}, d->e));
     held->n -= end;
     if (held->n) memmove(held->p, held->p + end, held->n);
-    return clean->n ? pass(s, d, buffer_slice(clean), false) : OK;
+    const slice final = buffer_slice(clean);
+    clean->n = 0;
+    return final.n ? pass(s, d, final, false) : OK;
 }
 
 static status decode_bytelevel(const stage *s, decoder *d, slice text, bool end) {

@@ -39,8 +39,8 @@ struct encoder {
     unsigned flags;
     matcher matcher;
     buffer repaired, normal[2], split[STAGES_MAX];
-    id_list symbols;     /* of the word that is being merged */
-    buffer work;         /* of the model: links and heap of a long word */
+    id_list symbols; /* of the word that is being merged */
+    buffer work;     /* of the model: links and heap of a long word */
     cached *cache;
     encoder *next; /* in the tokenizer's list */
 };

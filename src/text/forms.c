@@ -5,7 +5,34 @@
 
 #include "text/unicode.h"
 
-enum { CLASSES = 256, DECOMPOSED_MAX = 32 };
+enum { CLASSES = 256, DECOMPOSED_MAX = 32, HANGUL_BEFORE_TRAILING = 0x11a7 };
+
+/* The reference normalizes by Unicode 9: to it these later code points, which have a combining class, a decomposition or a composition by now,
+ * are plain characters. */
+static const struct {
+    uint32_t first, last;
+} later[] = {
+    {0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},     {0xc3c, 0xc3c},     {0xd3b, 0xd3c},     {0xeba, 0xeba},
+    {0x1715, 0x1715},   {0x1abf, 0x1ace},   {0x1df6, 0x1dfa},   {0x32ff, 0x32ff},   {0xa7f2, 0xa7f4},   {0xa82c, 0xa82c},   {0xab69, 0xab69},
+    {0x10781, 0x10785}, {0x10787, 0x107b0}, {0x107b2, 0x107ba}, {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff}, {0x10f46, 0x10f50},
+    {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e}, {0x11839, 0x1183a}, {0x11930, 0x11930}, {0x11938, 0x11938},
+    {0x1193d, 0x1193e}, {0x11943, 0x11943}, {0x119e0, 0x119e0}, {0x11a34, 0x11a34}, {0x11a47, 0x11a47}, {0x11a99, 0x11a99}, {0x11d42, 0x11d42},
+    {0x11d44, 0x11d45}, {0x11d97, 0x11d97}, {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1}, {0x1e030, 0x1e06d}, {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136},
+    {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}, {0x1f16c, 0x1f16c}, {0x1fbf0, 0x1fbf9},
+};
+
+static bool is_later(uint32_t c) {
+    size_t low = 0, high = sizeof later / sizeof later[0];
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (later[middle].last < c) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < sizeof later / sizeof later[0] && later[low].first <= c;
+}
 
 typedef struct points {
     utf8proc_int32_t *c;
@@ -23,7 +50,8 @@ static status points_reserve(points *p, size_t more, error *e) {
 }
 
 static unsigned combining_class(utf8proc_int32_t c) {
-    return (unsigned)utf8proc_get_property(c)->combining_class & (CLASSES - 1);
+    const unsigned k = (unsigned)utf8proc_get_property(c)->combining_class & (CLASSES - 1);
+    return k && is_later((uint32_t)c) ? 0 : k;
 }
 
 /* Stable sort of a run of marks by class: insertion while short, counting when long. */
@@ -63,28 +91,48 @@ static status order_marks(points *p, error *e) {
 }
 
 static status decompose(points *p, slice text, unicode_form form, error *e) {
-    const utf8proc_option_t options =
-        (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (form.compatible ? (unsigned)UTF8PROC_COMPAT : 0u));
+    const utf8proc_option_t options = (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (form.compatible ? (unsigned)UTF8PROC_COMPAT : 0u));
     for (size_t i = 0; i < text.n; i += utf8_length(text.p[i])) {
         TRY(points_reserve(p, DECOMPOSED_MAX, e));
         int boundary = 0;
-        const utf8proc_ssize_t n =
-            utf8proc_decompose_char((utf8proc_int32_t)utf8_get(text.p + i), p->c + p->n, DECOMPOSED_MAX, options, &boundary);
+        const uint32_t c = utf8_get(text.p + i);
+        if (is_later(c)) {
+            p->c[p->n++] = (utf8proc_int32_t)c;
+            continue;
+        }
+        const utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, p->c + p->n, DECOMPOSED_MAX, options, &boundary);
         if (n < 0 || n > DECOMPOSED_MAX) return fail(e, E_RUN, "cannot decompose a character: %s", utf8proc_errmsg(n));
         p->n += (size_t)n;
     }
     return OK;
 }
 
+/* Composes c[n] in place and appends it. */
+static status put_composed(buffer *out, utf8proc_int32_t *c, size_t n, unicode_form form, error *e) {
+    utf8proc_ssize_t length = (utf8proc_ssize_t)n;
+    if (form.compose) length = utf8proc_normalize_utf32(c, length, (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+    if (length < 0) return fail(e, E_RUN, "cannot compose text: %s", utf8proc_errmsg(length));
+    TRY(buffer_reserve(out, (size_t)length * 4, e));
+    for (utf8proc_ssize_t i = 0; i < length; i++) out->n += utf8_put(out->p + out->n, (uint32_t)c[i]);
+    return OK;
+}
+
+/* Characters before which composition starts anew. U+11A7, just below the trailing consonants of Hangul, is one: utf8proc 2.8 lets it vanish
+ * behind a syllable. */
+static bool joins_nothing(uint32_t c) {
+    return c == HANGUL_BEFORE_TRAILING || is_later(c);
+}
+
 static status normalize_run(buffer *out, points *p, slice text, unicode_form form, error *e) {
     p->n = 0;
     TRY(decompose(p, text, form, e));
     TRY(order_marks(p, e));
-    utf8proc_ssize_t n = (utf8proc_ssize_t)p->n;
-    if (form.compose) n = utf8proc_normalize_utf32(p->c, n, (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    if (n < 0) return fail(e, E_RUN, "cannot compose text: %s", utf8proc_errmsg(n));
-    TRY(buffer_reserve(out, (size_t)n * 4, e));
-    for (utf8proc_ssize_t i = 0; i < n; i++) out->n += utf8_put(out->p + out->n, (uint32_t)p->c[i]);
+    for (size_t i = 0; i < p->n;) {
+        size_t end = i + 1;
+        while (end < p->n && !joins_nothing((uint32_t)p->c[end])) end++;
+        TRY(put_composed(out, p->c + i, end - i, form, e));
+        i = end;
+    }
     return OK;
 }
 

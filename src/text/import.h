@@ -19,7 +19,6 @@ typedef struct added_token {
     slice content; /* what it matches */
     int32_t id;
     bool normalized; /* matched after normalization */
-    bool special;
     size_t order;
 } added_token;
 
@@ -46,8 +45,8 @@ struct importer {
 
 /* ---- fields of a JSON object; `what` names it in messages ---- */
 
-status field_text(const json_t *o, const char *what, const char *key, slice *out, error *e);      /* required */
-status field_flag(const json_t *o, const char *what, const char *key, bool *value, error *e);     /* keeps *value if absent or null */
+status field_text(const json_t *o, const char *what, const char *key, slice *out, error *e);  /* required */
+status field_flag(const json_t *o, const char *what, const char *key, bool *value, error *e); /* keeps *value if absent or null */
 status field_number(const json_t *o, const char *what, const char *key, int64_t low, int64_t high, int64_t *value, error *e); /* the same */
 /* Refuses a key that is not "type" nor in `keys` and is not null. */
 status fields_known(const json_t *o, const char *what, const char *const *keys, error *e);
@@ -86,8 +85,8 @@ status import_processor(importer *in, const json_t *processor, bool inner, error
 
 /* Parts of the import, in this order. */
 status import_added(importer *in, error *e);
-/* Appends the trie of the tokens that are matched after normalization, or before it, to out. Special ones win over others of the same text, then
- * earlier over later. */
+/* Appends the trie of the tokens that are matched after normalization, or before it, to out. Of tokens with the same
+ * text, which normalization can bring about, the last in the file wins (in the reference it is chance). */
 status trie_build(const importer *in, bool normalized, buffer *out, error *e);
 /* The block of what was collected; the caller frees it. */
 status importer_assemble(const importer *in, uint8_t **block, size_t *size, error *e);

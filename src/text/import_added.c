@@ -11,8 +11,7 @@ typedef struct added_flag {
     unsigned flag;
 } added_flag;
 
-static const added_flag added_flags[] = {
-    {"single_word", TOKEN_WORD}, {"lstrip", TOKEN_LSTRIP}, {"rstrip", TOKEN_RSTRIP}, {"special", TOKEN_SPECIAL}};
+static const added_flag added_flags[] = {{"single_word", TOKEN_WORD}, {"lstrip", TOKEN_LSTRIP}, {"rstrip", TOKEN_RSTRIP}, {"special", TOKEN_SPECIAL}};
 
 status import_ids(importer *in, size_t n, error *e) {
     static size_t const step = 4096;
@@ -67,7 +66,7 @@ static status import_token(importer *in, const json_t *json, int64_t *next, erro
     if (token->flags & TOKEN_ADDED) return fail(e, E_FILE, "added token \"%.60s\" is there twice", (const char *)content.p);
     token->content = content;
     token->flags |= flags;
-    in->added[in->n_added] = (added_token){content, (int32_t)id, normalized, flags & TOKEN_SPECIAL, in->n_added};
+    in->added[in->n_added] = (added_token){content, (int32_t)id, normalized, in->n_added};
     in->n_added++;
     return OK;
 }

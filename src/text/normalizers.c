@@ -89,7 +89,8 @@ static status strip(const stage *s, encoder *x, slice *text, buffer *scratch, er
     (void)x, (void)scratch, (void)e;
     size_t begin = 0, end = text->n;
     while (s->record->flags & STRIP_LEFT && begin < end && unicode_space(utf8_get(text->p + begin))) begin += utf8_length(text->p[begin]);
-    while (s->record->flags & STRIP_RIGHT && end > begin && unicode_space(utf8_get(text->p + utf8_before(text->p, end)))) end = utf8_before(text->p, end);
+    while (s->record->flags & STRIP_RIGHT && end > begin && unicode_space(utf8_get(text->p + utf8_before(text->p, end))))
+        end = utf8_before(text->p, end);
     *text = slice_part(*text, begin, end);
     return OK;
 }
@@ -105,7 +106,8 @@ static const stage_kind kind_nfkc = {.type = "NFKC", .keys = no_keys, .normalize
 static const stage_kind kind_nfkd = {.type = "NFKD", .keys = no_keys, .normalize = nfkd};
 static const stage_kind kind_lowercase = {.type = "Lowercase", .keys = no_keys, .normalize = lowercase};
 static const stage_kind kind_prepend = {.type = "Prepend", .keys = prepend_keys, .import = prepend_import, .normalize = prepend};
-static const stage_kind kind_replace = {.type = "Replace", .keys = replace_keys, .import = import_replace, .searches = stage_searches, .normalize = replace};
+static const stage_kind kind_replace = {
+    .type = "Replace", .keys = replace_keys, .import = import_replace, .searches = stage_searches, .normalize = replace};
 static const stage_kind kind_strip = {.type = "Strip", .keys = strip_keys, .import = strip_import, .normalize = strip};
 
 const stage_kind *const normalizer_kinds[] = {

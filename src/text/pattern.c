@@ -56,7 +56,8 @@ static status compile(compiled *c, slice regex, error *e) {
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     if (context) {
         pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-        c->code = pcre2_compile(regex.p, regex.n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C, &code, &at, context);
+        c->code = pcre2_compile(regex.p, regex.n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C, &code, &at,
+                                context);
         pcre2_compile_context_free(context);
     }
     c->limits = pcre2_match_context_create(NULL);
@@ -99,12 +100,13 @@ static status find_pcre2(const pattern *p, matcher *m, slice text, size_t from, 
     if (rc < 0) {
         char message[128] = "";
         pcre2_get_error_message(rc, (PCRE2_UCHAR *)message, sizeof message);
-        return fail(e, E_RUN, "regex \"%.*s\" gives up at byte %zu of a text: %s", p->text.n < 200 ? (int)p->text.n : 200, (const char *)p->text.p, from,
-                    message);
+        return fail(e, E_RUN, "regex \"%.*s\" gives up at byte %zu of a text: %s", p->text.n < 200 ? (int)p->text.n : 200, (const char *)p->text.p,
+                    from, message);
     }
     const size_t *ends = pcre2_get_ovector_pointer(m->data);
     /* \K inside a lookahead can put the begin after the end or before `from`: read it as no match of ours. */
-    if (ends[0] < from || ends[1] < ends[0]) return fail(e, E_RUN, "regex \"%.*s\" matches backwards", p->text.n < 200 ? (int)p->text.n : 200, (const char *)p->text.p);
+    if (ends[0] < from || ends[1] < ends[0])
+        return fail(e, E_RUN, "regex \"%.*s\" matches backwards", p->text.n < 200 ? (int)p->text.n : 200, (const char *)p->text.p);
     *found = (span){ends[0], ends[1]};
     return OK;
 }

@@ -55,7 +55,8 @@ typedef struct pattern_walk {
     size_t from;
     size_t last; /* end of the last match; SIZE_MAX before the first */
 } pattern_walk;
-#define PATTERN_WALK {0, SIZE_MAX}
+#define PATTERN_WALK \
+    { 0, SIZE_MAX }
 
 /* *found begin = SIZE_MAX when there are no more. E_RUN: the expression hit its limits on this text. */
 status pattern_next(const pattern *p, matcher *m, slice text, pattern_walk *w, span *found, error *e);

@@ -27,7 +27,8 @@ static status add_special(importer *in, const json_t *options, const json_t *nam
     for (size_t i = 0; i < json_array_size(ids); i++) {
         const json_t *id = json_array_get(ids, i);
         const int64_t n = json_integer_value(id);
-        if (!json_is_integer(id) || n < 0 || (size_t)n >= in->n_ids) return fail(e, E_FILE, "TemplateProcessing: an id of a special token is out of range");
+        if (!json_is_integer(id) || n < 0 || (size_t)n >= in->n_ids)
+            return fail(e, E_FILE, "TemplateProcessing: an id of a special token is out of range");
         TRY(add_part(in, n, e));
     }
     return OK;

@@ -5,7 +5,7 @@
 typedef enum kind { LETTER, NUMBER, SPACE, OTHER } kind;
 
 static const uint8_t ascii_kinds[128] = {
-    [0 ... 8] = OTHER, [9 ... 13] = SPACE, [14 ... 31] = OTHER, [' '] = SPACE,  [33 ... 47] = OTHER, ['0' ... '9'] = NUMBER,
+    [0 ... 8] = OTHER,   [9 ... 13] = SPACE,     [14 ... 31] = OTHER, [' '] = SPACE,          [33 ... 47] = OTHER,   ['0' ... '9'] = NUMBER,
     [58 ... 64] = OTHER, ['A' ... 'Z'] = LETTER, [91 ... 96] = OTHER, ['a' ... 'z'] = LETTER, [123 ... 127] = OTHER,
 };
 

@@ -92,11 +92,8 @@ static status take_contiguous(cutter *c, span s, bool match) {
 }
 
 static const behavior behaviors[] = {
-    {"Isolated", take_isolated},
-    {"Removed", take_removed},
-    {"MergedWithPrevious", take_merged_previous},
-    {"MergedWithNext", take_merged_next},
-    {"Contiguous", take_contiguous},
+    {"Isolated", take_isolated},          {"Removed", take_removed},       {"MergedWithPrevious", take_merged_previous},
+    {"MergedWithNext", take_merged_next}, {"Contiguous", take_contiguous},
 };
 enum { BEHAVIORS = sizeof behaviors / sizeof behaviors[0], ISOLATED = 0, REMOVED = 1, MERGED_WITH_NEXT = 3 };
 
@@ -274,7 +271,11 @@ static const stage_kind kind_split = {
 static const stage_kind kind_digits = {.type = "Digits", .keys = digits_keys, .import = digits_import, .split = digits};
 static const stage_kind kind_bytelevel = {
     .type = "ByteLevel", .keys = bytelevel_keys, .import = bytelevel_import, .searches = stage_searches, .split = bytelevel};
-static const stage_kind kind_metaspace = {
-    .type = "Metaspace", .keys = metaspace_keys, .import = import_metaspace, .check = check_metaspace, .searches = stage_searches, .split = metaspace};
+static const stage_kind kind_metaspace = {.type = "Metaspace",
+                                          .keys = metaspace_keys,
+                                          .import = import_metaspace,
+                                          .check = check_metaspace,
+                                          .searches = stage_searches,
+                                          .split = metaspace};
 
 const stage_kind *const splitter_kinds[] = {&kind_split, &kind_digits, &kind_bytelevel, &kind_metaspace, NULL};

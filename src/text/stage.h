@@ -23,15 +23,15 @@ typedef struct piece {
 } piece;
 
 typedef struct stage_kind {
-    const char *type;                                                                              /* as in tokenizer.json and in the block */
-    const char *const *keys;                                                                       /* options it knows; NULL-terminated */
-    status (*import)(importer *in, const json_t *options, stage_record *out, error *e);            /* may empty out->type: nothing to do at run time */
-    status (*check)(const stage *s, error *e);                                                     /* of a record from a file; may be NULL */
-    bool (*searches)(const stage_record *r);                                                       /* does text[0] hold a pattern? NULL: no */
-    status (*normalize)(const stage *s, encoder *x, slice *text, buffer *scratch, error *e);       /* may write into scratch and point *text there */
-    status (*split)(const stage *s, encoder *x, piece p);                                          /* calls encode_piece for each part */
-    status (*decode)(const stage *s, decoder *d, slice text, bool end);                            /* a token, or a part of one: `end` is its last */
-    status (*finish)(const stage *s, decoder *d);                                                  /* no more tokens; NULL: nothing is held back */
+    const char *type;                                                                        /* as in tokenizer.json and in the block */
+    const char *const *keys;                                                                 /* options it knows; NULL-terminated */
+    status (*import)(importer *in, const json_t *options, stage_record *out, error *e);      /* may empty out->type: nothing to do at run time */
+    status (*check)(const stage *s, error *e);                                               /* of a record from a file; may be NULL */
+    bool (*searches)(const stage_record *r);                                                 /* does text[0] hold a pattern? NULL: no */
+    status (*normalize)(const stage *s, encoder *x, slice *text, buffer *scratch, error *e); /* may write into scratch and point *text there */
+    status (*split)(const stage *s, encoder *x, piece p);                                    /* calls encode_piece for each part */
+    status (*decode)(const stage *s, decoder *d, slice text, bool end);                      /* a token, or a part of one: `end` is its last */
+    status (*finish)(const stage *s, decoder *d);                                            /* no more tokens; NULL: nothing is held back */
 } stage_kind;
 
 struct stage {

@@ -15,8 +15,7 @@ static int compare_tokens(const void *a, const void *b) {
     const int order = memcmp(x->content.p, y->content.p, n);
     if (order) return order;
     if (x->content.n != y->content.n) return x->content.n < y->content.n ? -1 : 1;
-    if (x->special != y->special) return x->special ? -1 : 1;
-    return (x->order > y->order) - (x->order < y->order);
+    return (x->order < y->order) - (x->order > y->order);
 }
 
 /* Adds the children of one node; each goes to the end of the queue. */
