@@ -14,7 +14,7 @@ static void check_rope(const char *changes, uint32_t n, const double *inverse, d
     spec_free(&s);
 }
 
-Test(rope, plain) {
+Test(rope_scaling, plain) {
     const double expected[] = {1, 0.1, 0.01, 0.001};
     check_rope("{\"head_dim\": 8}", 4, expected, 1);
     check_rope("{\"head_dim\": 8, \"rope_theta\": null}", 4, expected, 1);
@@ -22,7 +22,7 @@ Test(rope, plain) {
     check_rope("{\"head_dim\": 8, \"rope_scaling\": {\"rope_type\": \"default\"}}", 4, expected, 1);
 }
 
-Test(rope, linear) {
+Test(rope_scaling, linear) {
     const double expected[] = {0.25, 0.025, 0.0025, 0.00025};
     check_rope("{\"head_dim\": 8, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}}", 4, expected, 1);
     check_rope(
@@ -31,7 +31,7 @@ Test(rope, linear) {
         4, expected, 1);
 }
 
-Test(rope, llama3) {
+Test(rope_scaling, llama3) {
     const double expected[] = {1, 0.0514721425, 0.00470075387, 0.000911583092, 0.000176776695, 3.4281022e-05, 6.64786987e-06, 1.28917317e-06};
     check_rope(
         "{\"head_dim\": 16, \"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, "
@@ -39,7 +39,7 @@ Test(rope, llama3) {
         8, expected, 1);
 }
 
-Test(rope, yarn) {
+Test(rope_scaling, yarn) {
     const double expected[] = {1,
                                0.527622576,
                                0.263560315,
@@ -76,7 +76,7 @@ Test(rope, yarn) {
     }
 }
 
-Test(rope, yarn_without_truncation) {
+Test(rope_scaling, yarn_without_truncation) {
     const double expected[] = {1,
                                0.689044306,
                                0.474782055,
