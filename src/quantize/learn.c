@@ -52,10 +52,10 @@ static status take_sample(const encoder *en, const row_source *from, sample *s, 
 }
 
 /* One round: the scales of all blocks for the levels so far, and what the levels should be for those. */
-static double learn_round(const encoder *en, const sample *s, const codebook *book, book_sums *parts, int8_t *levels) {
+static double learn_round(const encoder *en, const sample *s, int threads, const codebook *book, book_sums *parts, int8_t *levels) {
     const book_fit *learn = en->format.family->learn;
     memset(parts, 0, PARTS * sizeof *parts);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (size_t part = 0; part < PARTS; part++) {
         for (size_t i = s->n * part / PARTS; i < s->n * (part + 1) / PARTS; i++) {
             const fit_block block = {s->x + i * s->span, s->w + i * s->span, s->span};
@@ -66,14 +66,14 @@ static double learn_round(const encoder *en, const sample *s, const codebook *bo
     return learn->solve(&en->format, &parts[0], levels);
 }
 
-static status learn_levels(const encoder *en, const sample *s, codebook *book, error *e) {
+static status learn_levels(const encoder *en, const sample *s, int threads, codebook *book, error *e) {
     book_sums *parts = malloc(PARTS * sizeof *parts);
     if (!parts) return fail(e, E_MEMORY, "no memory for the sums of a codebook");
     const double enough = 0.999; /* a round that gains less than a thousandth is the last */
     double before = 0;
     for (int round = 0; round < en->method->rounds; round++) {
         int8_t levels[256];
-        const double missed = learn_round(en, s, round ? book : NULL, parts, levels);
+        const double missed = learn_round(en, s, threads, round ? book : NULL, parts, levels);
         if (round && missed > before) break;
         codebook_prepare(book, levels, format_entries(&en->format));
         if (round && missed > enough * before) break;
@@ -83,10 +83,10 @@ static status learn_levels(const encoder *en, const sample *s, codebook *book, e
     return OK;
 }
 
-status learn_book(const encoder *en, const row_source *from, codebook *book, error *e) {
+status learn_book(const encoder *en, const row_source *from, int threads, codebook *book, error *e) {
     sample s = {0};
     status result = take_sample(en, from, &s, e);
-    if (result == OK) result = learn_levels(en, &s, book, e);
+    if (result == OK) result = learn_levels(en, &s, threads, book, e);
     free(s.x);
     free(s.w);
     return result;

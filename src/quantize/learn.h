@@ -10,6 +10,6 @@ enum { LEARN_VALUES = 1 << 19 };
 
 /* Learns the codebook of a format with one per tensor: en->books is not looked at. *book becomes ready for fits. E_MEMORY. Values that are not finite
  * are treated as in group_read. */
-status learn_book(const encoder *en, const row_source *from, codebook *book, error *e);
+status learn_book(const encoder *en, const row_source *from, int threads, codebook *book, error *e);
 
 #endif
