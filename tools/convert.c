@@ -140,11 +140,11 @@ static status choose_formats(conversion *c, const char *base, error *e) {
 }
 
 static status compile_tokenizer(conversion *c, error *e) {
-    const map *json = &c->in.tokenizer, *config = &c->in.tokenizer_config;
+    const map *json = &c->in.tokenizer, *more = &c->in.tokenizer_config;
     if (c->set->no_tokenizer) return OK;
     if (!json->data) return fail(e, E_FILE, "%s: tokenizer.json is missing; --no-tokenizer converts the weights alone", c->in.folder);
     const status s =
-        tokenizer_compile((const char *)json->data, json->size, (const char *)config->data, config->size, &c->tokens, &c->tokens_size, e);
+        tokenizer_compile((const char *)json->data, json->size, (const char *)more->data, more->size, &c->tokens, &c->tokens_size, e);
     return s == OK ? OK : fail_in(e, json->path);
 }
 

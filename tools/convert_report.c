@@ -36,10 +36,10 @@ static double bits_per_weight(const conversion_plan *p, const totals *all) {
 void report_plan(FILE *out, const conversion_plan *p) {
     for (size_t i = 0; i < p->n; i++) {
         const qbin_entry *t = &p->entries[i];
-        char format[FORMAT_NAME], shape[48];
-        format_name(&t->format, format);
+        char spelling[FORMAT_NAME], shape[48];
+        format_name(&t->format, spelling);
         snprintf(shape, sizeof shape, t->ndim == 1 ? "%" PRIu64 : "%" PRIu64 " x %" PRIu64, t->rows, t->k);
-        fprintf(out, "%-28s %-10s %18s %14" PRIu64 " bytes\n", t->name, format, shape, t->bytes);
+        fprintf(out, "%-28s %-10s %18s %14" PRIu64 " bytes\n", t->name, spelling, shape, t->bytes);
     }
     const totals all = total(p);
     fprintf(out, "%-28s %-10s %18s %14" PRIu64 " bytes\n", "metadata", "json", "", p->meta_bytes);
@@ -60,9 +60,9 @@ static void report_formats(FILE *out, const conversion_plan *p) {
             add(&same, p, j);
         }
         if (!first) continue;
-        char format[FORMAT_NAME];
-        format_name(&t->format, format);
-        fprintf(out, "  %-8s %5" PRIu64 " %-8s %9.2f M weights %9.2f MB  error %.3g\n", format, same.n, t->ndim == 1 ? "vectors" : "matrices",
+        char spelling[FORMAT_NAME];
+        format_name(&t->format, spelling);
+        fprintf(out, "  %-8s %5" PRIu64 " %-8s %9.2f M weights %9.2f MB  error %.3g\n", spelling, same.n, t->ndim == 1 ? "vectors" : "matrices",
                 1e-6 * (double)same.weights, 1e-6 * (double)same.out, same.missed / (double)same.weights);
     }
 }

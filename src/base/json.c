@@ -44,6 +44,10 @@ status json_parse(json_t **out, const char *text, size_t size, size_t values, er
     TRY(check_bounds(text, size, values, e));
     json_error_t why;
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+    /* Hugging Face writes int(1e30) for "no limit": such a file is read with all its integers as real numbers. */
+    if (!*out && json_error_code(&why) == json_error_numeric_overflow) {
+        *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+    }
     if (*out) return OK;
     const status code = json_error_code(&why) == json_error_out_of_memory ? E_MEMORY : E_FILE;
     return fail(e, code, "line %d, column %d: JSON: %s", why.line, why.column, why.text);
