@@ -9,10 +9,13 @@
 
 extern const family family_f32, family_f16, family_bf16, family_linear, family_codebook;
 
-enum { LANES = 8 }; /* partial sums of a reduction along a block, added in a fixed tree */
+enum { LANES = 16 }; /* partial sums of a reduction along a block, added in a fixed tree */
 
 static inline float lanes_sum(const float s[LANES]) {
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    float half[LANES / 2], quarter[LANES / 4];
+    for (size_t i = 0; i < LANES / 2; i++) half[i] = s[i] + s[i + LANES / 2];
+    for (size_t i = 0; i < LANES / 4; i++) quarter[i] = half[i] + half[i + LANES / 4];
+    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
 }
 
 /* x rounded to the nearest even integer of [lo, hi]; |lo|, |hi| < 2^22. The sum with 1.5 * 2^23 leaves no bits behind the point. */
@@ -34,13 +37,30 @@ float grid_round(const format *f, float x);
 /* The value of largest magnitude, with its sign; the first of equals. */
 float block_extreme(const fit_block *b);
 
+/* ---- search.c ---- */
+
+/* Sums over a block scaled by `by`: with u = x * by, l the level nearest to u and r = u - l, the sums of w l r, w l l and w r r. */
+typedef struct fit_sums {
+    float lr, ll, rr;
+} fit_sums;
+
+typedef struct level_set { /* levels, as the search of a scale sees them */
+    fit_sums (*sum)(const struct level_set *levels, const fit_block *b, float by);
+    float lo, hi, step; /* the outermost, and the distance between neighbours (on average) */
+    const codebook *book;
+} level_set;
+
+/* The scale of least weighted squared error; never worse than `start`. */
+grid search_scale(const format *f, const level_set *levels, const fit_block *b, grid start);
+
 /* ---- linear_fit.c ---- */
 
-/* Least weighted squared error over scales (and minimums); never worse than `start`. lo and hi are the integers that codes stand for. */
 grid fit_symmetric(const format *f, const fit_block *b, float lo, float hi, grid start);
+/* Scale and minimum of least weighted squared error, codes 0 .. hi; never worse than `start`. */
 grid fit_asymmetric(const format *f, const fit_block *b, float hi, grid start);
 
 /* ---- codebook_fit.c ---- */
+
 grid fit_codebook(const format *f, const fit_block *b, const codebook *book, grid start);
 
 /* ---- kmeans.c ---- */

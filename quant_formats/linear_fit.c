@@ -1,18 +1,13 @@
-/* Scales of the linear family by search of the weighted squared error, with the best scale (and minimum) for each candidate in closed form.
- *
- * All sums are over remainders: with u = (x - min) / scale, l the nearest level and r = u - l, the best correction of the scale is a small fraction t of
- * it, so nothing large is subtracted from something large, and eight bits are searched as exactly as two. */
+/* Scales of the linear family. With a minimum: search of the weighted squared error, with the best scale and minimum for each candidate in closed form, over
+ * remainders as in search.c. */
 #include <math.h>
 
 #include "families.h"
 
-/* ---- symmetric: minimize sum w (r - t l)^2 * scale^2 over t ---- */
+/* ---- symmetric ---- */
 
-typedef struct fit_sums {
-    float lr, ll, rr; /* sums of w l r, w l l, w r r */
-} fit_sums;
-
-static fit_sums sum_symmetric(const fit_block *b, float by, float lo, float hi) {
+static fit_sums sum_symmetric(const level_set *levels, const fit_block *b, float by) {
+    const float lo = levels->lo, hi = levels->hi;
     float lr[LANES] = {0}, ll[LANES] = {0}, rr[LANES] = {0};
     for (size_t i = 0; i < b->n; i += LANES) {
         for (size_t j = 0; j < LANES; j++) {
@@ -26,49 +21,9 @@ static fit_sums sum_symmetric(const fit_block *b, float by, float lo, float hi) 
     return (fit_sums){lanes_sum(lr), lanes_sum(ll), lanes_sum(rr)};
 }
 
-/* Squared error of a grid as it would be stored, and in *next the best scale for the levels that it gives. */
-static float error_symmetric(const format *f, const fit_block *b, float lo, float hi, float scale, float *next) {
-    const fit_sums s = sum_symmetric(b, reciprocal(scale), lo, hi);
-    *next = s.ll > 0 ? grid_round(f, scale * (1 + s.lr / s.ll)) : scale;
-    return s.rr * scale * scale;
-}
-
-static void consider_symmetric(const format *f, const fit_block *b, float lo, float hi, float scale, float *best, float *best_error) {
-    enum { REFITS = 3 };
-    for (int i = 0; i < REFITS && scale != 0; i++) {
-        float next;
-        const float cost = error_symmetric(f, b, lo, hi, scale, &next);
-        if (cost < *best_error) {
-            *best_error = cost;
-            *best = scale;
-        }
-        if (next == scale) break;
-        scale = next;
-    }
-}
-
-/* Candidates map the value of largest magnitude near the lowest level and near the highest, within one step (make_qx_quants of llama.cpp does
- * the first). */
 grid fit_symmetric(const format *f, const fit_block *b, float lo, float hi, grid start) {
-    const float extreme = block_extreme(b);
-    if (extreme == 0) return start;
-    float scale = start.scale, least = INFINITY;
-    for (int end = 0; end < 2; end++) {
-        const float level = end ? hi : lo;
-        for (int step = -9; step <= 9; step++) {
-            const float by = (level + 0.1f * (float)step) / extreme;
-            const fit_sums s = sum_symmetric(b, by, lo, hi);
-            const float cost = (s.rr - s.lr / s.ll * s.lr) / (by * by);
-            if (s.ll > 0 && cost < least) {
-                least = cost;
-                scale = (1 + s.lr / s.ll) / by;
-            }
-        }
-    }
-    float best = start.scale, best_error = INFINITY;
-    consider_symmetric(f, b, lo, hi, start.scale, &best, &best_error);
-    consider_symmetric(f, b, lo, hi, grid_round(f, scale), &best, &best_error);
-    return (grid){.scale = best};
+    const level_set levels = {.sum = sum_symmetric, .lo = lo, .hi = hi, .step = 1};
+    return search_scale(f, &levels, b, start);
 }
 
 /* ---- with a minimum: minimize sum w (r - t l - s)^2 * scale^2 over t and s ---- */
