@@ -143,8 +143,7 @@ static status compile_tokenizer(conversion *c, error *e) {
     const map *json = &c->in.tokenizer, *more = &c->in.tokenizer_config;
     if (c->set->no_tokenizer) return OK;
     if (!json->data) return fail(e, E_FILE, "%s: tokenizer.json is missing; --no-tokenizer converts the weights alone", c->in.folder);
-    const status s =
-        tokenizer_compile((const char *)json->data, json->size, (const char *)more->data, more->size, &c->tokens, &c->tokens_size, e);
+    const status s = tokenizer_compile((const char *)json->data, json->size, (const char *)more->data, more->size, &c->tokens, &c->tokens_size, e);
     return s == OK ? OK : fail_in(e, json->path);
 }
 

@@ -1,5 +1,5 @@
-/* pipeline.h: streams the tensors of a checkpoint through the encoder into a .qbin. Holds a few row groups for each thread and nothing else: source rows are read
- * from the map and given back, results are written as they are made. What it writes does not depend on the number of threads. */
+/* pipeline.h: streams the tensors of a checkpoint through the encoder into a .qbin. Holds a few row groups for each thread and nothing else: source rows
+ * are read from the map and given back, results are written as they are made. What it writes does not depend on the number of threads. */
 #ifndef QBIN_QUANTIZE_PIPELINE_H
 #define QBIN_QUANTIZE_PIPELINE_H
 
