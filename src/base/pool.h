@@ -27,11 +27,11 @@ typedef struct range {
     size_t begin, end;
 } range;
 
-/* The thread's share of n items in units of `grain`: contiguous, disjoint, complete, sizes differ by at most one unit. */
-static inline range pool_share(size_t n, size_t grain, int thread, int threads) {
-    const size_t units = (n + grain - 1) / grain;
-    const size_t begin = units * (size_t)thread / (size_t)threads * grain;
-    const size_t end = units * ((size_t)thread + 1) / (size_t)threads * grain;
+/* The thread's share of n items in units of `unit`: contiguous, disjoint, complete, sizes differ by at most one unit. */
+static inline range pool_share(size_t n, size_t unit, int thread, int threads) {
+    const size_t units = (n + unit - 1) / unit;
+    const size_t begin = units * (size_t)thread / (size_t)threads * unit;
+    const size_t end = units * ((size_t)thread + 1) / (size_t)threads * unit;
     return (range){begin < n ? begin : n, end < n ? end : n};
 }
 

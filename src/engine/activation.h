@@ -1,0 +1,30 @@
+/* activation.h: the inputs of a product for a batch of tokens, in every encoding that the tensors they meet want (mixed formats in a layer
+ * are the rule), each encoded once. Owns no memory: its buffers are taken from the session's arena. */
+#ifndef QBIN_ENGINE_ACTIVATION_H
+#define QBIN_ENGINE_ACTIVATION_H
+
+#include "base/arena.h"
+#include "kernels/kernels.h"
+
+typedef struct activation {
+    unsigned codes; /* bit c: encoding act_code c is kept */
+    void *values[ACT_CODES];
+    float *scales[ACT_CODES];
+    int32_t *sums[ACT_CODES];
+} activation;
+
+/* Takes room for up to n tokens of up to k values. */
+void activation_layout(activation *a, arena *m, unsigned codes, size_t n, size_t k);
+
+/* The buffers of one encoding, seen as n tokens of k values; a small value that each thread makes for itself. */
+acts activation_acts(const activation *a, const kernels *table, act_code code, size_t n, size_t k);
+
+/* The part of a batch that is encoded: tokens [t0, t1) of n, tiles [tile0, tile1) of those of k. */
+typedef struct activation_part {
+    size_t n, k, t0, t1, tile0, tile1;
+} activation_part;
+
+/* Encodes x [t1 - t0][ldx], whose first value is token t0's at tile tile0, in every kept encoding. Disjoint parts may run in parallel. */
+void activation_encode(const activation *a, const kernels *table, activation_part part, const float *x, size_t ldx);
+
+#endif

@@ -1,0 +1,166 @@
+/* The forward pass of a batch of tokens, as every thread of the pool runs it. Read forward() first: it is the transformer, a line a step.
+ *
+ * Threads share the rows of a product and the tokens of everything else, always by position, and meet at barriers where one needs what
+ * another has made. A single token is normalised and encoded by every thread for itself: that is quicker than to wait. */
+#include "engine/rope.h"
+#include "engine/state.h"
+
+/* What a phase works with: the tokens and where their encoded inputs go. */
+typedef struct phase {
+    session *s;
+    worker *w;
+    int thread;
+    float *x; /* [n][hidden], the residual stream of the tokens at work */
+    size_t n;
+} phase;
+
+static void barrier(const phase *p) {
+    pool_barrier(p->s->pool, p->thread);
+}
+
+/* One token: each thread has all of it. */
+static bool alone(const phase *p) {
+    return p->n == 1;
+}
+
+static const activation *input_of(const phase *p) {
+    return alone(p) ? &p->w->input : &p->s->input;
+}
+
+static range tokens_of(const phase *p) {
+    return alone(p) ? (range){0, 1} : pool_share(p->n, p->s->kernels->panel, p->thread, p->s->threads);
+}
+
+static product product_of(const phase *p, const activation *input) {
+    return (product){.kernels = p->s->kernels, .input = input, .n = p->n, .scratch = p->w->linear};
+}
+
+static range share_groups(const phase *p, const linear *l, size_t unit) {
+    return pool_share(l->w->layout.groups, unit, p->thread, p->s->threads);
+}
+
+/* x = E[ids], and the rotations of the tokens' positions */
+static void embed(const phase *p) {
+    session *s = p->s;
+    const tensor *e = s->model->embed;
+    const range mine = pool_share(p->n, 1, p->thread, s->threads);
+    for (size_t t = mine.begin; t < mine.end; t++) {
+        format_decode_row(&e->format, &e->layout, e->data, (size_t)s->ids[t], s->spec->hidden, p->x + t * s->hidden);
+        rope_table(s->table + t * s->spec->rope_dims, s->spec->rope_inverse, s->spec->rope_dims / 2, s->spec->rope_attention, s->position + t);
+    }
+}
+
+/* input = encode(norm(x)) */
+static void normalize(const phase *p, const float *gain) {
+    const session *s = p->s;
+    const size_t hidden = s->spec->hidden, panel = s->kernels->panel;
+    const range mine = tokens_of(p);
+    for (size_t t0 = mine.begin; t0 < mine.end; t0 += panel) {
+        const size_t t1 = t0 + panel < mine.end ? t0 + panel : mine.end;
+        for (size_t t = t0; t < t1; t++)
+            s->kernels->rmsnorm(p->w->rows + (t - t0) * s->hidden, p->x + t * s->hidden, gain, hidden, s->spec->norm_eps);
+        const activation_part part = {.n = p->n, .k = hidden, .t0 = t0, .t1 = t1, .tile1 = s->hidden / TILE_K};
+        activation_encode(input_of(p), s->kernels, part, p->w->rows, s->hidden);
+    }
+    if (!alone(p)) barrier(p);
+}
+
+/* input = encode(the heads' results) */
+static void encode_heads(const phase *p) {
+    const session *s = p->s;
+    const range mine = tokens_of(p);
+    const activation_part part = {
+        .n = p->n, .k = (size_t)s->spec->heads * s->spec->head_dim, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->query / TILE_K};
+    activation_encode(input_of(p), s->kernels, part, s->q + mine.begin * s->query, s->query);
+    if (!alone(p)) barrier(p);
+}
+
+/* y = W input (+ bias) */
+static void multiply(const phase *p, const linear *l, float *y, size_t ldy) {
+    const product with = product_of(p, input_of(p));
+    const range groups = share_groups(p, l, 1);
+    if (groups.begin < groups.end) linear_rows(l, &with, groups, y + groups.begin * TILE_ROWS, ldy);
+}
+
+/* The row groups that are finished together: all that a thread's room can hold for these tokens. */
+static range block_at(const phase *p, size_t group, size_t end) {
+    const size_t blocks = p->s->batch / p->n, step = BLOCK_ROWS / TILE_ROWS * (blocks ? blocks : 1);
+    return (range){group, group + step < end ? group + step : end};
+}
+
+static size_t rows_in(range groups) {
+    return (groups.end - groups.begin) * TILE_ROWS;
+}
+
+/* x += W input (+ bias) */
+static void add_product(const phase *p, const linear *l, const activation *input) {
+    const session *s = p->s;
+    const product with = product_of(p, input);
+    const range mine = share_groups(p, l, 1);
+    for (range g = block_at(p, mine.begin, mine.end); g.begin < g.end; g = block_at(p, g.end, mine.end)) {
+        const size_t rows = rows_in(g);
+        linear_rows(l, &with, g, p->w->gate, rows);
+        for (size_t t = 0; t < p->n; t++) s->kernels->add(p->x + t * s->hidden + g.begin * TILE_ROWS, p->w->gate + t * rows, rows);
+    }
+}
+
+/* down = encode(act(gate input) * (up input)), in blocks of whole tiles of the next product */
+static void gate_up(const phase *p, const block *b) {
+    const session *s = p->s;
+    const product with = product_of(p, input_of(p));
+    const range mine = share_groups(p, &b->gate, BLOCK_ROWS / TILE_ROWS);
+    for (range g = block_at(p, mine.begin, mine.end); g.begin < g.end; g = block_at(p, g.end, mine.end)) {
+        const size_t rows = rows_in(g), ld = round_up(rows, TILE_K), tile = g.begin * TILE_ROWS / TILE_K;
+        linear_rows(&b->gate, &with, g, p->w->gate, ld);
+        linear_rows(&b->up, &with, g, p->w->up, ld);
+        for (size_t t = 0; t < p->n; t++) s->gate.run(p->w->gate + t * ld, p->w->gate + t * ld, p->w->up + t * ld, rows);
+        const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t1 = p->n, .tile0 = tile, .tile1 = tile + ld / TILE_K};
+        activation_encode(&s->down, s->kernels, part, p->w->gate, ld);
+    }
+}
+
+/* Logits of the tokens from s->wanted on, in slices; each row goes to the sink from one thread, the last row stays. */
+static void compute_logits(session *s, int thread) {
+    for (size_t t0 = s->wanted; t0 < s->n; t0 += s->slice) {
+        const size_t left = s->n - t0, n = left < s->slice ? left : s->slice, width = logits_width(s);
+        const phase p = {.s = s, .w = &s->workers[thread], .thread = thread, .x = s->x + t0 * s->hidden, .n = n};
+        normalize(&p, s->model->final_norm);
+        multiply(&p, &s->head, s->logits, width);
+        barrier(&p);
+        if (!s->sink) continue;
+        const range rows = pool_share(n, 1, thread, s->threads);
+        for (size_t t = rows.begin; t < rows.end; t++) {
+            const size_t position = s->position + t0 + t;
+            if (position >= s->sink->first) s->sink->row(s->sink->context, position, s->logits + t * width);
+        }
+        barrier(&p); /* before the next slice takes the place of this one */
+    }
+}
+
+void forward(void *context, int thread) {
+    session *s = context;
+    const phase p = {.s = s, .w = &s->workers[thread], .thread = thread, .x = s->x, .n = s->n};
+    embed(&p);
+    barrier(&p);
+    for (size_t i = 0; i < s->spec->layers; i++) {
+        const block *b = &s->blocks[i];
+        normalize(&p, b->attn_norm);
+        multiply(&p, &b->q, s->q, s->query);
+        multiply(&p, &b->k, s->k, s->key);
+        multiply(&p, &b->v, s->v, s->key);
+        barrier(&p);
+        attention_store(s, b, thread);
+        if (attention_needs_barrier(s)) barrier(&p);
+        attention_run(s, b, thread);
+        barrier(&p);
+        encode_heads(&p);
+        add_product(&p, &b->o, input_of(&p));
+        barrier(&p);
+        normalize(&p, b->mlp_norm);
+        gate_up(&p, b);
+        barrier(&p);
+        add_product(&p, &b->down, &s->down);
+        barrier(&p);
+    }
+    compute_logits(s, thread);
+}

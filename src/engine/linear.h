@@ -1,0 +1,36 @@
+/* linear.h: products of one activation with weight matrices, a thread's share of the rows at a time. Knows no format: a matrix brings the
+ * kernel that its descriptor found. */
+#ifndef QBIN_ENGINE_LINEAR_H
+#define QBIN_ENGINE_LINEAR_H
+
+#include "base/pool.h"
+#include "engine/activation.h"
+#include "engine/model.h"
+
+typedef struct linear {
+    const tensor *w;
+    const float *bias; /* [rows] or NULL */
+    linear_fn *run;
+} linear;
+
+/* Finds the kernel. E_FILE names the tensor and its format if there is none. */
+status linear_of(linear *out, weight w, const kernels *table, error *e);
+
+/* The bit of the encoding that it multiplies. */
+static inline unsigned linear_code(const linear *l) {
+    return 1u << l->w->format.act;
+}
+
+/* What a thread multiplies with: the batch's inputs and its own room. */
+typedef struct product {
+    const kernels *kernels;
+    const activation *input;
+    size_t n; /* tokens */
+    void *scratch;
+} product;
+
+/* y [n][ldy] = W x + bias for row groups [groups.begin, groups.end) only; y's first value is token 0's in the first of these rows. Rows up to the
+ * end of the last group are written. */
+void linear_rows(const linear *l, const product *p, range groups, float *y, size_t ldy);
+
+#endif

@@ -1,0 +1,147 @@
+#include "engine/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum dimension { DIM_HIDDEN, DIM_QUERY, DIM_KEY, DIM_INNER, DIM_VOCAB, DIM_COUNT } dimension;
+
+typedef struct shapes {
+    uint64_t of[DIM_COUNT];
+} shapes;
+
+/* What a layer has. A matrix has a bias if the spec's flag says so. */
+typedef struct layer_matrix {
+    const char *name;
+    size_t offset; /* of the weight in a layer */
+    dimension rows, k;
+    size_t bias; /* of the flag in the spec */
+} layer_matrix;
+
+static const layer_matrix layer_matrices[] = {
+    {"q", offsetof(layer, q), DIM_QUERY, DIM_HIDDEN, offsetof(spec, attention_bias)},
+    {"k", offsetof(layer, k), DIM_KEY, DIM_HIDDEN, offsetof(spec, attention_bias)},
+    {"v", offsetof(layer, v), DIM_KEY, DIM_HIDDEN, offsetof(spec, attention_bias)},
+    {"o", offsetof(layer, o), DIM_HIDDEN, DIM_QUERY, offsetof(spec, output_bias)},
+    {"gate", offsetof(layer, gate), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
+    {"up", offsetof(layer, up), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
+    {"down", offsetof(layer, down), DIM_HIDDEN, DIM_INNER, offsetof(spec, mlp_bias)},
+};
+
+typedef struct finder {
+    const model *model;
+    shapes shapes;
+    bool *used; /* [n_tensors] */
+} finder;
+
+static status find_tensor(finder *f, const char *name, uint32_t ndim, uint64_t rows, uint64_t k, const tensor **out, error *e) {
+    const qbin *q = &f->model->file;
+    const tensor *t = qbin_tensor(q, name);
+    if (!t) return fail(e, E_FILE, "the tensor %s is missing", name);
+    if (t->ndim != ndim || t->rows != rows || t->k != k) {
+        return fail(e, E_FILE, "tensor %s: has %u dimensions [%llu, %llu] where the spec asks for %u [%llu, %llu]", name, t->ndim,
+                    (unsigned long long)t->rows, (unsigned long long)t->k, ndim, (unsigned long long)rows, (unsigned long long)k);
+    }
+    f->used[t - q->tensors] = true;
+    *out = t;
+    return OK;
+}
+
+static status find_matrix(finder *f, const char *name, dimension rows, dimension k, const tensor **out, error *e) {
+    return find_tensor(f, name, 2, f->shapes.of[rows], f->shapes.of[k], out, e);
+}
+
+/* A vector is used as it stands, so what must hold for the arithmetic to mean something is checked here: all numbers are finite. */
+static status find_vector(finder *f, const char *name, dimension rows, const float **out, error *e) {
+    const tensor *t;
+    TRY(find_tensor(f, name, 1, f->shapes.of[rows], 1, &t, e));
+    const float *x = (const float *)(const void *)t->data;
+    for (uint64_t i = 0; i < t->rows; i++) {
+        if (!isfinite(x[i])) return fail(e, E_FILE, "tensor %s: value %llu is not finite", name, (unsigned long long)i);
+    }
+    *out = x;
+    return OK;
+}
+
+static status find_layer(finder *f, uint32_t index, layer *l, error *e) {
+    char name[TENSOR_NAME];
+    const spec *s = model_spec(f->model);
+    snprintf(name, sizeof name, "layers.%u.attn_norm", index);
+    TRY(find_vector(f, name, DIM_HIDDEN, &l->attn_norm, e));
+    snprintf(name, sizeof name, "layers.%u.mlp_norm", index);
+    TRY(find_vector(f, name, DIM_HIDDEN, &l->mlp_norm, e));
+    for (size_t i = 0; i < sizeof layer_matrices / sizeof *layer_matrices; i++) {
+        const layer_matrix *m = &layer_matrices[i];
+        weight *w = (weight *)(void *)((char *)l + m->offset);
+        bool biased;
+        memcpy(&biased, (const char *)s + m->bias, sizeof biased);
+        snprintf(name, sizeof name, "layers.%u.%s", index, m->name);
+        TRY(find_matrix(f, name, m->rows, m->k, &w->w, e));
+        snprintf(name, sizeof name, "layers.%u.%s_bias", index, m->name);
+        if (biased) TRY(find_vector(f, name, m->rows, &w->bias, e));
+    }
+    return OK;
+}
+
+static status find_all(finder *f, model *m, error *e) {
+    const spec *s = model_spec(m);
+    TRY(find_matrix(f, "embed", DIM_VOCAB, DIM_HIDDEN, &m->embed, e));
+    TRY(find_vector(f, "final_norm", DIM_HIDDEN, &m->final_norm, e));
+    m->head = m->embed;
+    if (!s->tied) TRY(find_matrix(f, "head", DIM_VOCAB, DIM_HIDDEN, &m->head, e));
+    for (uint32_t i = 0; i < s->layers; i++) TRY(find_layer(f, i, &m->layers[i], e));
+    for (size_t i = 0; i < m->file.n_tensors; i++) {
+        if (!f->used[i]) return fail(e, E_FILE, "tensor %s: the spec has no use for it", m->file.tensors[i].name);
+    }
+    return OK;
+}
+
+static status resolve(model *m, error *e) {
+    const spec *s = model_spec(m);
+    if (s->norm != NORM_RMS) return fail(e, E_FILE, "the spec asks for a norm other than RMSNorm, which this version cannot run");
+    finder f = {.model = m, .used = calloc(m->file.n_tensors ? m->file.n_tensors : 1, sizeof *f.used)};
+    m->layers = calloc(s->layers, sizeof *m->layers);
+    if (!f.used || !m->layers) {
+        free(f.used);
+        return fail(e, E_MEMORY, "no memory for a model of %u layers", s->layers);
+    }
+    f.shapes.of[DIM_HIDDEN] = s->hidden;
+    f.shapes.of[DIM_QUERY] = (uint64_t)s->heads * s->head_dim;
+    f.shapes.of[DIM_KEY] = (uint64_t)s->kv_heads * s->head_dim;
+    f.shapes.of[DIM_INNER] = s->intermediate;
+    f.shapes.of[DIM_VOCAB] = s->vocab;
+    const status code = find_all(&f, m, e);
+    free(f.used);
+    return code;
+}
+
+static status open_parts(model *m, const char *path, error *e) {
+    TRY(qbin_open(&m->file, path, e)); /* names the path itself */
+    if (resolve(m, e) != OK) return fail_in(e, path);
+    if (m->file.tokens_size == 0) return OK;
+    if (tokenizer_open(&m->tokenizer, m->file.tokens, m->file.tokens_size, e) != OK) return fail_in(e, path);
+    return OK;
+}
+
+status model_open(model **out, const char *path, error *e) {
+    *out = NULL;
+    model *m = calloc(1, sizeof *m);
+    if (!m) return fail(e, E_MEMORY, "%s: no memory for a model", path);
+    const status code = open_parts(m, path, e);
+    if (code != OK) {
+        model_close(&m);
+        return code;
+    }
+    *out = m;
+    return OK;
+}
+
+void model_close(model **m) {
+    if (!*m) return;
+    tokenizer_close(&(*m)->tokenizer);
+    free((*m)->layers);
+    qbin_close(&(*m)->file);
+    free(*m);
+    *m = NULL;
+}

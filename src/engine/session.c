@@ -1,0 +1,268 @@
+#include "engine/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/cpu.h"
+#include "engine/state.h"
+
+enum {
+    CONTEXT_DEFAULT = 4096,
+    BATCH_DEFAULT = 512,
+    BATCH_MAX = 1 << 16,
+    SLICE_FLOATS = 4 << 20, /* room for logits: what fits of whole panels, at least one */
+    POSITIONS_PAD = 16,     /* of the keys' layout */
+};
+
+/* ---- what a session is made of ---- */
+
+/* Encodings that the products with one input want. */
+static unsigned codes_of(const linear *const *products, size_t n) {
+    unsigned codes = 0;
+    for (size_t i = 0; i < n; i++) codes |= linear_code(products[i]);
+    return codes;
+}
+
+static unsigned input_codes(const session *s) {
+    unsigned codes = linear_code(&s->head);
+    for (size_t i = 0; i < s->spec->layers; i++) {
+        const block *b = &s->blocks[i];
+        const linear *const products[] = {&b->q, &b->k, &b->v, &b->o, &b->gate, &b->up};
+        codes |= codes_of(products, sizeof products / sizeof *products);
+    }
+    return codes;
+}
+
+static unsigned down_codes(const session *s) {
+    unsigned codes = 0;
+    for (size_t i = 0; i < s->spec->layers; i++) codes |= linear_code(&s->blocks[i].down);
+    return codes;
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static size_t widest_input(const session *s) {
+    return larger(s->hidden, s->query);
+}
+
+static void worker_layout(const session *s, worker *w, arena *a) {
+    const size_t queries = attention_item_queries(s), f = sizeof(float);
+    activation_layout(&w->input, a, input_codes(s), 1, widest_input(s));
+    w->rows = arena_take(a, s->kernels->panel * s->hidden, f);
+    w->gate = arena_take(a, s->batch * BLOCK_ROWS, f);
+    w->up = arena_take(a, s->batch * BLOCK_ROWS, f);
+    w->head = arena_take(a, s->head_pad, f);
+    w->q = arena_take(a, queries * s->spec->head_dim, f);
+    w->o = arena_take(a, queries * s->head_pad, f);
+    w->max = arena_take(a, queries, f);
+    w->sum = arena_take(a, queries, f);
+    w->attend = arena_take(a, ATTEND_QUERIES * (ATTEND_CHUNK + s->head_pad), f);
+    w->linear = arena_take(a, linear_scratch_bytes(larger(widest_input(s), s->inner)), 1);
+}
+
+static void cache_layout(const session *s, arena *a) {
+    const size_t heads = s->spec->kv_heads, bytes = s->cache->bytes;
+    for (size_t i = 0; i < s->spec->layers; i++) {
+        s->blocks[i].keys = arena_take(a, heads * s->capacity, s->spec->head_dim * bytes);
+        s->blocks[i].values = arena_take(a, heads * s->capacity, s->head_pad * bytes);
+    }
+}
+
+/* Everything that evaluating writes to. */
+static void session_layout(session *s, arena *a) {
+    const size_t f = sizeof(float);
+    cache_layout(s, a);
+    s->cache_bytes = a->used;
+    s->x = arena_take(a, s->batch * s->hidden, f);
+    s->q = arena_take(a, s->batch * s->query, f);
+    s->k = arena_take(a, s->batch * s->key, f);
+    s->v = arena_take(a, s->batch * s->key, f);
+    s->table = arena_take(a, s->batch * s->spec->rope_dims, f);
+    activation_layout(&s->input, a, input_codes(s), s->batch, widest_input(s));
+    activation_layout(&s->down, a, down_codes(s), s->batch, s->inner);
+    s->logits = arena_take(a, s->slice * logits_width(s), f);
+    for (int i = 0; i < s->threads; i++) worker_layout(s, &s->workers[i], a);
+    s->scratch_bytes = a->used - s->cache_bytes;
+}
+
+static status find_kernels(session *s, error *e) {
+    for (size_t i = 0; i < s->spec->layers; i++) {
+        const layer *l = &s->model->layers[i];
+        block *b = &s->blocks[i];
+        *b = (block){.attn_norm = l->attn_norm, .mlp_norm = l->mlp_norm, .window = s->spec->window[i]};
+        TRY(linear_of(&b->q, l->q, s->kernels, e));
+        TRY(linear_of(&b->k, l->k, s->kernels, e));
+        TRY(linear_of(&b->v, l->v, s->kernels, e));
+        TRY(linear_of(&b->o, l->o, s->kernels, e));
+        TRY(linear_of(&b->gate, l->gate, s->kernels, e));
+        TRY(linear_of(&b->up, l->up, s->kernels, e));
+        TRY(linear_of(&b->down, l->down, s->kernels, e));
+    }
+    return linear_of(&s->head, (weight){.w = s->model->head}, s->kernels, e);
+}
+
+static status choose_cache(session *s, const char *name, error *e) {
+    for (const cache_type *c = s->kernels->caches; c->name; c++) {
+        if (strcmp(c->name, name ? name : "f16") == 0) s->cache = c;
+    }
+    return s->cache ? OK : fail(e, E_USAGE, "unknown type of the KV cache: %s", name);
+}
+
+static void choose_functions(session *s) {
+    const gate_fn gates[] = {
+        [ACTIVATION_SILU] = {s->kernels->silu_mul},
+        [ACTIVATION_GELU] = {s->kernels->gelu_mul},
+        [ACTIVATION_GELU_TANH] = {s->kernels->gelu_tanh_mul},
+    };
+    void (*const ropes[])(float *, const float *, size_t) = {
+        [ROPE_NONE] = NULL,
+        [ROPE_HALF] = s->kernels->rope_half,
+        [ROPE_INTERLEAVED] = s->kernels->rope_interleaved,
+    };
+    s->gate = gates[s->spec->activation];
+    s->rope = ropes[s->spec->rope];
+}
+
+static status choose_sizes(session *s, const session_options *o, error *e) {
+    const spec *sp = s->spec;
+    const uint32_t context = sp->context < CONTEXT_DEFAULT ? sp->context : CONTEXT_DEFAULT;
+    if (o->batch > BATCH_MAX) return fail(e, E_USAGE, "a batch of %u tokens is more than %d", o->batch, BATCH_MAX);
+    s->context = o->context ? o->context : context;
+    s->capacity = round_up(s->context, POSITIONS_PAD);
+    s->batch = o->batch ? o->batch : BATCH_DEFAULT;
+    if (s->batch > s->context) s->batch = s->context;
+    s->hidden = round_up(sp->hidden, TILE_K);
+    s->inner = round_up(sp->intermediate, TILE_K);
+    s->query = round_up((size_t)spec->heads * sp->head_dim, TILE_K);
+    s->key = round_up((size_t)spec->kv_heads * sp->head_dim, TILE_K);
+    s->head_pad = round_up(sp->head_dim, TILE_ROWS);
+    s->item_tokens = attention_item_tokens(sp);
+    const size_t panel = s->kernels->panel, panels = SLICE_FLOATS / logits_width(s) / panel;
+    s->slice = panels ? panels * panel : panel;
+    if (s->slice > s->batch) s->slice = s->batch;
+    return OK;
+}
+
+static status take_memory(session *s, error *e) {
+    arena measure = {0};
+    session_layout(s, &measure);
+    if (arena_open(&s->arena, measure.used, e) != OK) {
+        return fail(e, E_MEMORY, "no memory for a KV cache of %zu MB (%zu positions, %s) and %zu MB of scratch (batch %zu): try a smaller context",
+                    s->cache_bytes >> 20, s->context, s->cache->name, s->scratch_bytes >> 20, s->batch);
+    }
+    session_layout(s, &s->arena);
+    return OK;
+}
+
+static status build(session *s, const session_options *o, error *e) {
+    TRY(kernels_choose(&s->kernels, o->isa, e));
+    TRY(choose_cache(s, o->cache, e));
+    TRY(find_kernels(s, e));
+    TRY(choose_sizes(s, o, e));
+    choose_functions(s);
+    TRY(take_memory(s, e));
+    return pool_open(&s->pool, s->threads, e);
+}
+
+status session_open(session **out, const model *m, const session_options *o, error *e) {
+    *out = NULL;
+    const int threads = o->threads > 0 ? o->threads : cpu_threads(NULL, 0);
+    session *s = calloc(1, sizeof *s);
+    if (s) s->blocks = calloc(model_spec(m)->layers, sizeof *s->blocks);
+    if (s) s->workers = calloc((size_t)threads, sizeof *s->workers);
+    if (!s || !s->blocks || !s->workers) {
+        session_close(&s);
+        return fail(e, E_MEMORY, "no memory for a session");
+    }
+    s->model = m;
+    s->spec = model_spec(m);
+    s->threads = threads;
+    const status code = build(s, o, e);
+    if (code != OK) {
+        session_close(&s);
+        return code;
+    }
+    *out = s;
+    return OK;
+}
+
+void session_close(session **s) {
+    if (!*s) return;
+    pool_close(&(*s)->pool);
+    arena_close(&(*s)->arena);
+    free((*s)->workers);
+    free((*s)->blocks);
+    free(*s);
+    *s = NULL;
+}
+
+/* ---- evaluating ---- */
+
+static status check_ids(const session *s, const int32_t *ids, size_t n, error *e) {
+    if (n > s->context - s->position) {
+        return fail(e, E_RUN, "%zu tokens after %zu do not fit in a context of %zu", n, s->position, s->context);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] < 0 || (uint32_t)ids[i] >= s->spec->vocab) {
+            return fail(e, E_RUN, "token id %d is not below the vocabulary's size %u", ids[i], s->spec->vocab);
+        }
+    }
+    return OK;
+}
+
+/* The first token of the batch whose logits are computed. */
+static size_t first_wanted(const session *s, bool last) {
+    const size_t none = last ? s->n - 1 : s->n;
+    if (!s->sink || s->sink->first >= s->position + s->n) return none;
+    const size_t first = s->sink->first > s->position ? s->sink->first - s->position : 0;
+    return first < none ? first : none;
+}
+
+status session_eval(session *s, const int32_t *ids, size_t n, const logits_sink *sink, error *e) {
+    TRY(check_ids(s, ids, n, e));
+    s->sink = sink;
+    for (size_t done = 0; done < n; done += s->n) {
+        const size_t left = n - done;
+        s->ids = ids + done;
+        s->n = left < s->batch ? left : s->batch;
+        s->wanted = first_wanted(s, left == s->n);
+        pool_run(s->pool, forward, s);
+        s->position += s->n;
+    }
+    if (n) s->last = s->logits + (s->n - 1 - s->wanted) % s->slice * logits_width(s);
+    return OK;
+}
+
+const float *session_logits(const session *s) {
+    assert(s->last);
+    return s->last;
+}
+
+size_t session_position(const session *s) {
+    return s->position;
+}
+
+size_t session_context(const session *s) {
+    return s->context;
+}
+
+void session_rewind(session *s, size_t position) {
+    assert(position <= s->position);
+    s->position = position;
+}
+
+session_memory session_bytes(const session *s) {
+    return (session_memory){.cache = s->cache_bytes, .scratch = s->scratch_bytes};
+}
+
+int session_threads(const session *s) {
+    return s->threads;
+}
+
+const char *session_isa(const session *s) {
+    return s->kernels->name;
+}

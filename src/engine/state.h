@@ -1,0 +1,98 @@
+/* state.h: what a session is made of; for the files of the engine alone. Buffers are [tokens of a batch][width], widths padded to 64 floats,
+ * and belong to the session's arena. */
+#ifndef QBIN_ENGINE_STATE_H
+#define QBIN_ENGINE_STATE_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/pool.h"
+#include "engine/activation.h"
+#include "engine/linear.h"
+#include "engine/session.h"
+#include "kernels/kernels.h"
+
+enum { BLOCK_ROWS = 64 }; /* rows of a product that are finished (residual, gate) before the next: as many as make one tile of the next input */
+
+typedef struct block { /* a layer: its weights with their kernels, and its keys and values */
+    const float *attn_norm, *mlp_norm;
+    linear q, k, v, o, gate, up, down;
+    uint32_t window;
+    uint8_t *keys, *values; /* [kv_heads][context / 16][head_dim][16], [kv_heads][context][head_pad] in the cache's type */
+} block;
+
+typedef struct worker { /* what a thread alone writes */
+    activation input;   /* of one token: then every thread encodes for itself, and nobody waits */
+    float *rows;        /* [panel][hidden]: normalised tokens on their way to the encoder */
+    float *gate, *up;   /* [batch][BLOCK_ROWS] */
+    float *head;        /* [head_pad] */
+    float *q, *o;       /* of a work item of attention: [queries][head_dim], [queries][head_pad] */
+    float *max, *sum;   /* [queries] */
+    float *attend;      /* scratch of the attention kernel */
+    void *linear;       /* scratch of the linear kernels */
+} worker;
+
+typedef struct gate_fn {
+    void (*run)(float *y, const float *gate, const float *up, size_t n);
+} gate_fn;
+
+struct session {
+    const model *model;
+    const spec *spec;
+    const kernels *kernels;
+    const cache_type *cache;
+    gate_fn gate;
+    void (*rope)(float *x, const float *table, size_t dims); /* NULL: none */
+    pool *pool;
+    int threads;
+    arena arena;
+    block *blocks;
+    linear head;
+    worker *workers; /* [threads] */
+    size_t context, batch, position;
+    size_t capacity; /* positions that the cache has room for: the context padded to 16 */
+
+    /* sizes */
+    size_t hidden, inner, query, key; /* widths as padded to 64 */
+    size_t head_pad;
+    size_t item_tokens; /* of a work item of attention */
+    size_t slice;       /* positions whose logits are computed together */
+    size_t cache_bytes, scratch_bytes;
+
+    /* buffers of a batch */
+    float *x;         /* [batch][hidden]: the residual stream */
+    float *q, *k, *v; /* [batch][query], [batch][key], [batch][key]; the result of attention replaces q */
+    float *table;     /* [batch][rope_dims]: cosines and sines */
+    activation input; /* of the products of hidden and query width */
+    activation down;  /* of the product of inner width */
+    float *logits;    /* [slice][vocab] */
+
+    /* the batch that is being evaluated */
+    const int32_t *ids;
+    size_t n;
+    size_t wanted; /* logits are computed from this token of the batch on; n: none */
+    const logits_sink *sink;
+    const float *last; /* logits of the last position */
+};
+
+static inline size_t logits_width(const session *s) {
+    return s->head.w->layout.groups * TILE_ROWS;
+}
+
+/* ---- forward.c: the task that every thread runs for a batch ---- */
+void forward(void *session, int thread);
+
+/* ---- attention.c ---- */
+
+/* Queries (tokens x heads of a KV head) that a work item of attention has at most. */
+size_t attention_item_queries(const session *s);
+size_t attention_item_tokens(const spec *s);
+
+/* Rotates the batch's keys and puts them and the values into the cache; then q = attention(q). Both split the same items (KV head, some tokens) among
+ * the threads, so that with one item per KV head a thread finds what it has stored itself. */
+void attention_store(session *s, const block *b, int thread);
+void attention_run(session *s, const block *b, int thread);
+bool attention_needs_barrier(const session *s);
+
+#endif
