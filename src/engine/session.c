@@ -137,8 +137,8 @@ static status choose_sizes(session *s, const session_options *o, error *e) {
     if (s->batch > s->context) s->batch = s->context;
     s->hidden = round_up(sp->hidden, TILE_K);
     s->inner = round_up(sp->intermediate, TILE_K);
-    s->query = round_up((size_t)spec->heads * sp->head_dim, TILE_K);
-    s->key = round_up((size_t)spec->kv_heads * sp->head_dim, TILE_K);
+    s->query = round_up((size_t)sp->heads * sp->head_dim, TILE_K);
+    s->key = round_up((size_t)sp->kv_heads * sp->head_dim, TILE_K);
     s->head_pad = round_up(sp->head_dim, TILE_ROWS);
     s->item_tokens = attention_item_tokens(sp);
     const size_t panel = s->kernels->panel, panels = SLICE_FLOATS / logits_width(s) / panel;
