@@ -105,9 +105,18 @@ static status find_kernels(session *s, error *e) {
     return linear_of(&s->head, (weight){.w = s->model->head}, s->kernels, e);
 }
 
+/* A file that rounds nothing is not rounded here either: its logits can be compared with those of a float32 reference. */
+static bool rounds_nothing(const model *m) {
+    for (size_t i = 0; i < m->file.n_tensors; i++) {
+        if (m->file.tensors[i].ndim == 2 && m->file.tensors[i].format.bits != 32) return false;
+    }
+    return true;
+}
+
 static status choose_cache(session *s, const char *name, error *e) {
+    if (!name) name = rounds_nothing(s->model) ? "f32" : "f16";
     for (const cache_type *c = s->kernels->caches; c->name; c++) {
-        if (strcmp(c->name, name ? name : "f16") == 0) s->cache = c;
+        if (strcmp(c->name, name) == 0) s->cache = c;
     }
     return s->cache ? OK : fail(e, E_USAGE, "unknown type of the KV cache: %s", name);
 }

@@ -17,7 +17,7 @@ typedef struct session_options { /* zero means the default */
     uint32_t batch;              /* tokens evaluated together; 512 */
     int threads;                 /* cpu_threads() */
     const char *isa;             /* NULL: the strongest */
-    const char *cache;           /* type of the KV cache: "f16", "f32"; NULL: f16 */
+    const char *cache;           /* type of the KV cache: "f16", "f32"; NULL: f32 if all matrices are stored in 32 bits, else f16 */
 } session_options;
 
 /* E_MEMORY says how much was wanted for what. */

@@ -1,0 +1,296 @@
+/* run: continues a prompt. Text goes to stdout, everything else to stderr. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/sampler.h"
+#include "engine/session.h"
+#include "tools/command.h"
+#include "tools/ids.h"
+#include "tools/prompt.h"
+#include "tools/sampling.h"
+#include "tools/session_flags.h"
+#include "tools/signals.h"
+#include "tools/timings.h"
+
+typedef struct run_settings {
+    const char *model, *prompt, *file, *prompt_ids;
+    int64_t predict;
+    bool escape, ignore_eos, hide_prompt, ids, json_timings, quiet;
+    session_flags session;
+    sampling_flags sampling;
+} run_settings;
+
+/* A run as it goes: what it owns, and where it is. */
+typedef struct generation {
+    const run_settings *settings;
+    model *model;
+    session *session;
+    sampler *sampler;
+    decoder *decoder;
+    id_list ids;      /* the prompt's */
+    float *logits;    /* [vocab] without the end tokens, for --ignore-eos */
+    size_t shown;     /* ids printed with --ids */
+    size_t generated; /* tokens drawn */
+    timings times;
+} generation;
+
+/* ---- the prompt ---- */
+
+static status encode_text(generation *g, error *e) {
+    const run_settings *set = g->settings;
+    const tokenizer *t = g->model->tokenizer;
+    if (!t) return fail(e, E_USAGE, "%s has no tokenizer; give the prompt as --prompt-ids", set->model);
+    prompt p;
+    TRY(prompt_read(&p, set->prompt, set->file, set->escape, e));
+    const status code = tokenizer_encode(t, p.text, p.bytes, ENCODE_SPECIAL, &g->ids, e);
+    prompt_free(&p);
+    if (code != OK) return code;
+    /* The text may itself begin with what the tokenizer has put before it. */
+    const int32_t bos = tokenizer_bos(t);
+    if (bos >= 0 && g->ids.n > 1 && g->ids.ids[0] == bos && g->ids.ids[1] == bos) {
+        memmove(g->ids.ids, g->ids.ids + 1, --g->ids.n * sizeof *g->ids.ids);
+    }
+    return OK;
+}
+
+static status read_ids(generation *g, error *e) {
+    const run_settings *set = g->settings;
+    if (set->prompt_ids) {
+        TRY(ids_parse(&g->ids, set->prompt_ids, e));
+    } else {
+        TRY(encode_text(g, e));
+    }
+    const int32_t bos = model_spec(g->model)->bos;
+    if (g->ids.n == 0 && bos < 0) return fail(e, E_USAGE, "the prompt is empty, and the model has no token to begin with");
+    if (g->ids.n == 0) TRY(ids_append(&g->ids, bos, e));
+    const size_t context = session_context(g->session);
+    if (g->ids.n > context) return fail(e, E_RUN, "the prompt has %zu tokens, but the context has %zu (see -c)", g->ids.n, context);
+    return OK;
+}
+
+/* ---- what is shown ---- */
+
+static void show_text(const char *text, size_t n) {
+    fwrite(text, 1, n, stdout);
+    fflush(stdout); /* main says what went wrong with it */
+}
+
+/* Text appears when its bytes are whole characters; a hidden prompt still goes through the decoder, because what follows may depend on it. */
+static status show(generation *g, int32_t id, bool visible, error *e) {
+    if (g->settings->ids) {
+        if (visible) printf(g->shown++ ? ",%" PRId32 : "%" PRId32, id);
+        fflush(stdout);
+        return OK;
+    }
+    const char *text;
+    size_t n;
+    TRY(decoder_feed(g->decoder, id, &text, &n, e));
+    if (visible) show_text(text, n);
+    return OK;
+}
+
+static status show_rest(generation *g, error *e) {
+    if (g->settings->ids) {
+        putchar('\n');
+        return OK;
+    }
+    const char *text;
+    size_t n;
+    TRY(decoder_finish(g->decoder, &text, &n, e));
+    show_text(text, n);
+    putchar('\n');
+    return OK;
+}
+
+/* ---- generating ---- */
+
+static bool is_end(const spec *s, int32_t id) {
+    for (uint32_t i = 0; i < s->n_eos; i++) {
+        if (s->eos[i] == id) return true;
+    }
+    return false;
+}
+
+static status interrupted(error *e) {
+    return signals_caught() ? fail(e, E_INTERRUPT, "interrupted") : OK;
+}
+
+/* In pieces, so that Ctrl-C does not wait for all of a long prompt. */
+static status evaluate_prompt(generation *g, error *e) {
+    const double start = clock_seconds();
+    const size_t piece = g->settings->session.batch > 0 ? (size_t)g->settings->session.batch : 512;
+    for (size_t done = 0; done < g->ids.n;) {
+        const size_t left = g->ids.n - done, n = left < piece ? left : piece;
+        TRY(session_eval(g->session, g->ids.ids + done, n, NULL, e));
+        done += n;
+        g->times.prompt_tokens = done;
+        g->times.prompt = clock_seconds() - start;
+        TRY(interrupted(e));
+    }
+    return OK;
+}
+
+static int32_t draw(generation *g) {
+    const float *logits = session_logits(g->session);
+    if (!g->logits) return sampler_draw(g->sampler, logits);
+    const spec *s = model_spec(g->model);
+    memcpy(g->logits, logits, s->vocab * sizeof *logits);
+    for (uint32_t i = 0; i < s->n_eos; i++) g->logits[s->eos[i]] = -INFINITY;
+    return sampler_draw(g->sampler, g->logits);
+}
+
+static bool wants_more(const generation *g) {
+    return g->settings->predict < 0 || g->generated < (size_t)g->settings->predict;
+}
+
+static status generate(generation *g, error *e) {
+    const double start = clock_seconds();
+    while (wants_more(g)) {
+        const int32_t id = draw(g);
+        g->generated++;
+        if (g->times.first_token == 0) g->times.first_token = clock_seconds() - g->times.start;
+        if (is_end(model_spec(g->model), id)) break;
+        TRY(show(g, id, true, e));
+        TRY(interrupted(e));
+        if (!wants_more(g) || session_position(g->session) == session_context(g->session)) break;
+        TRY(session_eval(g->session, &id, 1, NULL, e));
+        g->times.generated_tokens++;
+        g->times.generation = clock_seconds() - start;
+    }
+    return OK;
+}
+
+static status prompt_and_generate(generation *g, error *e) {
+    for (size_t i = 0; i < g->ids.n; i++) {
+        sampler_accept(g->sampler, g->ids.ids[i]);
+        TRY(show(g, g->ids.ids[i], !g->settings->hide_prompt, e));
+    }
+    TRY(evaluate_prompt(g, e));
+    return generate(g, e);
+}
+
+/* ---- the command ---- */
+
+static void describe(const generation *g, const sampler_options *o) {
+    char line[256];
+    const spec *s = model_spec(g->model);
+    sampler_describe(g->sampler, line, sizeof line);
+    fprintf(stderr, "model: %s, %" PRIu32 " layers, context %zu of %" PRIu32 " · %d threads, %s\n", s->architecture, s->layers,
+            session_context(g->session), s->context, session_threads(g->session), session_isa(g->session));
+    if (session_context(g->session) > s->context) fprintf(stderr, "warning: the model was made for a context of %" PRIu32 "\n", s->context);
+    fprintf(stderr, "sampler: %s · seed %" PRIu64 "\n", line, o->seed);
+}
+
+static status open_sampler(generation *g, const args *a, error *e) {
+    const spec *s = model_spec(g->model);
+    const size_t named = g->model->tokenizer ? tokenizer_vocab(g->model->tokenizer) : s->vocab;
+    const sampler_options o = sampling_options(a, offsetof(run_settings, sampling), json_object_get(g->model->file.meta, "generation"));
+    TRY(sampler_open(&g->sampler, &o, s->vocab, named < s->vocab ? named : s->vocab, e));
+    if (g->settings->ignore_eos && !(g->logits = calloc(s->vocab, sizeof *g->logits))) return fail(e, E_MEMORY, "no memory for logits");
+    if (!g->settings->quiet) describe(g, &o);
+    return OK;
+}
+
+static status prepare(generation *g, const args *a, error *e) {
+    const run_settings *set = g->settings;
+    if (!set->model) return fail(e, E_USAGE, "no model: give one with -m FILE");
+    TRY(model_open(&g->model, set->model, e));
+    const session_options o = session_flags_options(&set->session);
+    TRY(session_open(&g->session, g->model, &o, e));
+    const session_memory memory = session_bytes(g->session);
+    g->times.cache_bytes = memory.cache;
+    g->times.scratch_bytes = memory.scratch;
+    TRY(read_ids(g, e));
+    TRY(open_sampler(g, a, e));
+    if (!set->ids && !g->model->tokenizer) return fail(e, E_USAGE, "%s has no tokenizer; ask for --ids", set->model);
+    if (!set->ids) TRY(decoder_open(&g->decoder, g->model->tokenizer, true, e));
+    g->times.load = clock_seconds() - g->times.start;
+    return OK;
+}
+
+static void release(generation *g) {
+    decoder_close(&g->decoder);
+    sampler_close(&g->sampler);
+    session_close(&g->session);
+    model_close(&g->model);
+    free(g->logits);
+    free(g->ids.ids);
+}
+
+static status run_model(const args *a, error *e) {
+    generation g = {.settings = a->settings, .times = {.start = clock_seconds()}};
+    status code = prepare(&g, a, e);
+    if (code == OK) {
+        signals_catch();
+        code = prompt_and_generate(&g, e);
+        const status rest = code == OK || code == E_INTERRUPT ? show_rest(&g, e) : OK;
+        if (code == OK) code = rest;
+        if (g.settings->json_timings || !g.settings->quiet) timings_print(&g.times, g.settings->json_timings);
+    }
+    release(&g);
+    return code;
+}
+
+#define AT(field) .offset = offsetof(run_settings, field)
+
+static const option options[] = {
+    {.name = "model", .letter = 'm', .kind = OPTION_TEXT, .value = "FILE", AT(model), .help = "The .qbin file to run."},
+    {.name = "prompt",
+     .letter = 'p',
+     .kind = OPTION_TEXT,
+     .value = "TEXT",
+     AT(prompt),
+     .help = "The text to continue; - or no prompt at all reads standard input."},
+    {.name = "file", .letter = 'f', .kind = OPTION_TEXT, .value = "FILE", AT(file), .help = "Read the prompt from a file.", .alias = "prompt-file"},
+    {.name = "prompt-ids",
+     .kind = OPTION_TEXT,
+     .value = "IDS",
+     AT(prompt_ids),
+     .help = "The prompt as token ids, like 1,5,7; nothing is added to it."},
+    {.name = "escape",
+     .letter = 'e',
+     .kind = OPTION_FLAG,
+     AT(escape),
+     .help = "Read \\n, \\t, \\r, \\\", \\', \\\\ and \\xHH in the prompt as in C."},
+    {.name = "predict",
+     .letter = 'n',
+     .kind = OPTION_INT,
+     .value = "N",
+     AT(predict),
+     .min = -1,
+     .max = 1e9,
+     .help = "Tokens to generate; -1 goes on to the end token or the end of the context (default: -1).",
+     .alias = "n-predict|max-tokens"},
+    CONTEXT_OPTION(run_settings),
+    SESSION_OPTIONS(run_settings),
+    SAMPLING_OPTIONS(run_settings),
+    {.name = "ignore-eos", .kind = OPTION_FLAG, AT(ignore_eos), .help = "Never draw an end token."},
+    {.name = "no-display-prompt", .kind = OPTION_FLAG, AT(hide_prompt), .help = "Print only what is generated."},
+    {.name = "ids", .kind = OPTION_FLAG, AT(ids), .help = "Print token ids, separated by commas, instead of text."},
+    {.name = "json-timings", .kind = OPTION_FLAG, AT(json_timings), .help = "Print the timings as one JSON object (on standard error)."},
+    {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, AT(quiet), .help = "Print nothing but results and errors."},
+    {0},
+};
+
+static const run_settings defaults = {.predict = -1};
+
+const command command_run = {
+    .name = "run",
+    .summary = "Continue a prompt with a model.",
+    .usage = "-m FILE [-p TEXT]",
+    .details =
+        "  run -m model.qbin -p 'Once upon a time' -n 100\n"
+        "  echo 'The capital of France is' | run -m model.qbin -n 8 --temp 0\n"
+        "\n"
+        "Standard output has the text alone: the prompt (unless --no-display-prompt) and what follows it. What a run is made of\n"
+        "and its timings are on standard error. Sampling is as the model's generation_config.json says, if it says do_sample,\n"
+        "else as in llama.cpp; options win. The same seed gives the same text for any number of threads, any batch and any\n"
+        "instruction set. Ctrl-C ends it after the current token (exit code 130).",
+    .options = options,
+    .settings_bytes = sizeof(run_settings),
+    .defaults = &defaults,
+    .run = run_model,
+};

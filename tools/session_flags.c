@@ -1,0 +1,11 @@
+#include "tools/session_flags.h"
+
+session_options session_flags_options(const session_flags *f) {
+    return (session_options){
+        .context = (uint32_t)f->context,
+        .batch = (uint32_t)f->batch,
+        .threads = (int)f->threads,
+        .isa = f->isa,
+        .cache = f->cache,
+    };
+}

@@ -1,0 +1,48 @@
+/* session_flags.h: the options that every command which evaluates a model has, and what they become. */
+#ifndef QBIN_TOOLS_SESSION_FLAGS_H
+#define QBIN_TOOLS_SESSION_FLAGS_H
+
+#include "engine/session.h"
+#include "tools/command.h"
+
+typedef struct session_flags { /* a member `session` of a command's settings */
+    int64_t threads, batch, context;
+    const char *isa, *cache;
+} session_flags;
+
+/* Rows of an option table; `settings` is the type of the command's settings. */
+#define SESSION_OPTIONS(settings)                                                                                                      \
+    {.name = "threads",                                                                                                                \
+     .letter = 't',                                                                                                                    \
+     .kind = OPTION_INT,                                                                                                               \
+     .value = "N",                                                                                                                     \
+     .offset = offsetof(settings, session.threads),                                                                                    \
+     .max = 1024,                                                                                                                      \
+     .help = "Threads; results do not depend on it (default: the physical cores that affinity and cgroup allow)."},                    \
+        {.name = "batch",                                                                                                              \
+         .letter = 'b',                                                                                                                \
+         .kind = OPTION_INT,                                                                                                           \
+         .value = "N",                                                                                                                 \
+         .offset = offsetof(settings, session.batch),                                                                                  \
+         .max = 65536,                                                                                                                 \
+         .help = "Tokens evaluated together; results do not depend on it (default: 512).",                                             \
+         .alias = "batch-size"},                                                                                                       \
+        {.name = "isa",                                                                                                                \
+         .kind = OPTION_TEXT,                                                                                                          \
+         .value = "NAME",                                                                                                              \
+         .offset = offsetof(settings, session.isa),                                                                                    \
+         .help = "Instruction set of the kernels; results do not depend on it (default: the strongest that this CPU has)."},           \
+    {                                                                                                                                  \
+        .name = "cache-type", .kind = OPTION_TEXT, .value = "TYPE", .offset = offsetof(settings, session.cache), .choices = "f16|f32", \
+        .help = "What keys and values of past tokens are stored as (default: f16; f32 if all weights are f32)."                        \
+    }
+
+#define CONTEXT_OPTION(settings)                                                                                                            \
+    {                                                                                                                                       \
+        .name = "ctx-size", .letter = 'c', .kind = OPTION_INT, .value = "N", .offset = offsetof(settings, session.context), .max = 1 << 24, \
+        .help = "Positions of the context (default: the model's, at most 4096).", .alias = "context"                                        \
+    }
+
+session_options session_flags_options(const session_flags *f);
+
+#endif
