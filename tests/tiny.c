@@ -1,0 +1,177 @@
+#include "tiny.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "file/qbin.h"
+
+static uint32_t next(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* In [-1, 1) */
+static float noise(uint32_t *state) {
+    return (float)next(state) / (float)(1 << 23) - 1.0f;
+}
+
+void tiny_rope(spec *s, uint32_t dims) {
+    s->rope_dims = dims;
+    s->rope_inverse = realloc(s->rope_inverse, dims / 2 * sizeof *s->rope_inverse);
+    for (uint32_t i = 0; i < dims / 2; i++) s->rope_inverse[i] = powf(10000.0f, -2.0f * (float)i / (float)dims);
+}
+
+static spec make_spec(spec s) {
+    strcpy(s.architecture, "llama");
+    s.context = 2048;
+    s.norm_eps = 1e-5f;
+    s.attention_scale = 1.0f / sqrtf((float)s.head_dim);
+    s.rope = ROPE_HALF;
+    s.rope_attention = 1;
+    s.window = calloc(s.layers, sizeof *s.window);
+    s.bos = 1;
+    s.n_eos = 1;
+    s.eos[0] = 2;
+    tiny_rope(&s, s.head_dim);
+    return s;
+}
+
+spec tiny_spec(void) {
+    return make_spec((spec){.layers = 3, .hidden = 72, .intermediate = 172, .heads = 6, .kv_heads = 2, .head_dim = 20, .vocab = 107});
+}
+
+spec tiny_spec_aligned(void) {
+    return make_spec((spec){.layers = 2, .hidden = 192, .intermediate = 320, .heads = 6, .kv_heads = 2, .head_dim = 32, .vocab = 144, .tied = true});
+}
+
+typedef struct builder {
+    const tiny *tiny;
+    qbin_entry entries[256];
+    uint8_t *data[256];
+    size_t n;
+    uint32_t random;
+} builder;
+
+static qbin_entry *add(builder *b, const char *name, uint32_t ndim, uint64_t rows, uint64_t k) {
+    cr_assert_lt(b->n, sizeof b->entries / sizeof *b->entries);
+    qbin_entry *e = &b->entries[b->n++];
+    snprintf(e->name, sizeof e->name, "%s", name);
+    e->ndim = ndim;
+    e->rows = rows;
+    e->k = k;
+    e->error = NAN;
+    cr_assert_eq(format_parse(&e->format, "f32", NULL), OK);
+    return e;
+}
+
+static void add_vector(builder *b, const char *name, uint64_t rows, float middle) {
+    add(b, name, 1, rows, 1);
+    float *x = calloc(rows, sizeof *x);
+    for (uint64_t i = 0; i < rows; i++) x[i] = middle + 0.3f * noise(&b->random);
+    b->data[b->n - 1] = (uint8_t *)x;
+}
+
+static void fill_plain(builder *b, const format *f, const layout *l, uint64_t rows, uint64_t k, uint8_t *out) {
+    const size_t width = l->tiles * TILE_K;
+    float *x = calloc(TILE_ROWS * width, sizeof *x);
+    for (size_t g = 0; g < l->groups; g++) {
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            for (size_t i = 0; i < width; i++) x[r * width + i] = g * TILE_ROWS + r < rows && i < k ? 0.15f * noise(&b->random) : 0;
+        }
+        group_pack_plain(f, l, x, out + l->codes + g * l->tiles * l->tile_codes);
+    }
+    free(x);
+}
+
+/* Any codes and codebooks are valid where nothing is padded; scales stay small. */
+static void fill_codes(builder *b, const format *f, const layout *l, uint8_t *out) {
+    for (size_t i = 0; i < l->side; i++) out[i] = (uint8_t)next(&b->random);
+    const float size = 0.2f / (float)(1 << f->bits);
+    if (f->grain == GRAIN_BLOCK) {
+        for (size_t i = l->side; i < l->bytes; i += 2) {
+            const uint16_t half = f16_of_f32(size * (1.5f + noise(&b->random)));
+            memcpy(out + i, &half, sizeof half);
+        }
+    } else {
+        for (size_t i = l->side; i < l->bytes; i += 4) {
+            const float scale = size * (1.5f + noise(&b->random));
+            memcpy(out + i, &scale, sizeof scale);
+        }
+    }
+}
+
+static void add_matrix(builder *b, const char *name, uint64_t rows, uint64_t k, bool other) {
+    const char *spelling = other && b->tiny->other ? b->tiny->other : b->tiny->format;
+    qbin_entry *e = add(b, name, 2, rows, k);
+    error why = {0};
+    cr_assert_eq(format_parse(&e->format, spelling ? spelling : "f32", &why), OK, "%s", why.text);
+    layout l;
+    cr_assert(format_layout(&e->format, rows, k, &l));
+    uint8_t *data = aligned_alloc(64, l.bytes);
+    memset(data, 0, l.bytes);
+    if (e->format.family->plain) {
+        fill_plain(b, &e->format, &l, rows, k, data);
+    } else {
+        cr_assert(rows % TILE_ROWS == 0 && k % TILE_K == 0);
+        fill_codes(b, &e->format, &l, data);
+    }
+    b->data[b->n - 1] = data;
+}
+
+static void add_layer(builder *b, const spec *s, uint32_t layer) {
+    const uint32_t query = s->heads * s->head_dim, key = s->kv_heads * s->head_dim;
+    const struct {
+        const char *name;
+        uint32_t rows, k;
+        bool biased, other;
+    } matrices[] = {
+        {"q", query, s->hidden, s->attention_bias, false},        {"k", key, s->hidden, s->attention_bias, false},
+        {"v", key, s->hidden, s->attention_bias, true},           {"o", s->hidden, query, s->output_bias, false},
+        {"gate", s->intermediate, s->hidden, s->mlp_bias, false}, {"up", s->intermediate, s->hidden, s->mlp_bias, false},
+        {"down", s->hidden, s->intermediate, s->mlp_bias, true},
+    };
+    char name[64];
+    snprintf(name, sizeof name, "layers.%u.attn_norm", layer);
+    add_vector(b, name, s->hidden, 1);
+    snprintf(name, sizeof name, "layers.%u.mlp_norm", layer);
+    add_vector(b, name, s->hidden, 1);
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        snprintf(name, sizeof name, "layers.%u.%s", layer, matrices[i].name);
+        add_matrix(b, name, matrices[i].rows, matrices[i].k, matrices[i].other);
+        snprintf(name, sizeof name, "layers.%u.%s_bias", layer, matrices[i].name);
+        if (matrices[i].biased) add_vector(b, name, matrices[i].rows, 0);
+    }
+}
+
+void tiny_write(const char *path, const spec *s, const tiny *t) {
+    static builder b;
+    b = (builder){.tiny = t, .random = t->seed + 1};
+    add_matrix(&b, "embed", s->vocab, s->hidden, true);
+    for (uint32_t i = 0; i < s->layers; i++) add_layer(&b, s, i);
+    add_vector(&b, "final_norm", s->hidden, 1);
+    if (!s->tied) add_matrix(&b, "head", s->vocab, s->hidden, false);
+
+    json_t *meta = json_pack("{s:o, s:[]}", "spec", spec_to_json(s), "requires");
+    char *text = json_dumps(meta, JSON_COMPACT);
+    json_decref(meta);
+    error e = {0};
+    uint64_t bytes;
+    cr_assert_eq(qbin_plan(b.entries, b.n, strlen(text), 0, &bytes, &e), OK, "%s", e.text);
+    qbin_writer *w;
+    cr_assert_eq(qbin_create(&w, path, b.entries, b.n, strlen(text), 0, &e), OK, "%s", e.text);
+    for (size_t i = 0; i < b.n; i++) {
+        cr_assert_eq(qbin_write(w, i, 0, b.data[i], b.entries[i].bytes, &e), OK, "%s", e.text);
+        free(b.data[i]);
+    }
+    cr_assert_eq(qbin_commit(&w, text, NULL, &e), OK, "%s", e.text);
+    free(text);
+}
+
+void tiny_ids(int32_t *ids, size_t n, uint32_t vocab, uint32_t seed) {
+    uint32_t state = seed;
+    for (size_t i = 0; i < n; i++) ids[i] = (int32_t)(next(&state) % vocab);
+}

@@ -1,0 +1,27 @@
+/* tiny.h: small models with random weights, written as .qbin files, for tests of the engine and of programs that run models. */
+#ifndef QBIN_TESTS_TINY_H
+#define QBIN_TESTS_TINY_H
+
+#include "file/spec.h"
+
+typedef struct tiny {
+    const char *format; /* of all matrices but those of `other`; NULL: f32 */
+    const char *other;  /* of v, down and the embedding, to mix formats; NULL: as the rest */
+    uint32_t seed;
+} tiny;
+
+/* A spec that a test may change before it writes: 3 layers, GQA, nothing a multiple of 64. tiny_spec_aligned: widths that are multiples of 64, which
+ * every format can fill with random codes. Free with spec_free. */
+spec tiny_spec(void);
+spec tiny_spec_aligned(void);
+
+/* Sets the rotation's frequencies for rope_dims and the usual base. */
+void tiny_rope(spec *s, uint32_t dims);
+
+/* Writes the model; ends the test if that fails. */
+void tiny_write(const char *path, const spec *s, const tiny *t);
+
+/* A deterministic sequence of ids below the vocabulary's size. */
+void tiny_ids(int32_t *ids, size_t n, uint32_t vocab, uint32_t seed);
+
+#endif
