@@ -2,7 +2,7 @@
  *
  * Threads share the rows of a product and the tokens of everything else, always by position, and meet at barriers where one needs what
  * another has made. A single token is normalised and encoded by every thread for itself: that is quicker than to wait. */
-#include "engine/rope.h"
+#include "engine/rotation.h"
 #include "engine/state.h"
 
 /* What a phase works with: the tokens and where their encoded inputs go. */
@@ -46,7 +46,7 @@ static void embed(const phase *p) {
     const range mine = pool_share(p->n, 1, p->thread, s->threads);
     for (size_t t = mine.begin; t < mine.end; t++) {
         format_decode_row(&e->format, &e->layout, e->data, (size_t)s->ids[t], s->spec->hidden, p->x + t * s->hidden);
-        rope_table(s->table + t * s->spec->rope_dims, s->spec->rope_inverse, s->spec->rope_dims / 2, s->spec->rope_attention, s->position + t);
+        rotation_table(s->table + t * s->spec->rope_dims, s->spec->rope_inverse, s->spec->rope_dims / 2, s->spec->rope_attention, s->position + t);
     }
 }
 

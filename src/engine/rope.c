@@ -1,4 +1,4 @@
-#include "engine/rope.h"
+#include "engine/rotation.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -39,7 +39,7 @@ void sin_cos(double x, double *s, double *c) {
     *c = sines[(quadrant + 1) & 3];
 }
 
-void rope_table(float *table, const float *inverse, size_t pairs, float by, size_t position) {
+void rotation_table(float *table, const float *inverse, size_t pairs, float by, size_t position) {
     for (size_t i = 0; i < pairs; i++) {
         double s, c;
         const float angle = (float)position * inverse[i];

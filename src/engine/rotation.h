@@ -1,8 +1,8 @@
-/* rope.h: the cosines and sines of rotary position embeddings. Owns nothing: fills tables for the positions of a batch.
+/* rotation.h: the cosines and sines of rotary position embeddings. Owns nothing: fills tables for the positions of a batch.
  *
  * Computed here and not by libm, so that the table has the same bits everywhere. */
-#ifndef QBIN_ENGINE_ROPE_H
-#define QBIN_ENGINE_ROPE_H
+#ifndef QBIN_ENGINE_ROTATION_H
+#define QBIN_ENGINE_ROTATION_H
 
 #include <stddef.h>
 
@@ -10,6 +10,6 @@
 void sin_cos(double x, double *s, double *c);
 
 /* table[pairs] = cos, table[pairs .. 2 pairs] = sin of position * inverse[i] (a float32 product, as in the reference implementation), times `by`. */
-void rope_table(float *table, const float *inverse, size_t pairs, float by, size_t position);
+void rotation_table(float *table, const float *inverse, size_t pairs, float by, size_t position);
 
 #endif

@@ -1,0 +1,294 @@
+/* What the engine promises: the mathematics of the spec, and the same bits whatever the threads, the batch, the calls and the instruction set. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/session.h"
+#include "kernels/kernels.h"
+#include "reference.h"
+#include "tiny.h"
+
+static char path[64];
+
+static void make_path(void) {
+    strcpy(path, "/tmp/test_engine.XXXXXX");
+    const int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    close(fd);
+}
+
+static void remove_path(void) {
+    unlink(path);
+}
+
+static model *open_tiny(spec *s, const tiny *t) {
+    tiny_write(path, s, t);
+    spec_free(s);
+    model *m;
+    error e = {0};
+    cr_assert_eq(model_open(&m, path, &e), OK, "%s", e.text);
+    return m;
+}
+
+typedef struct rows {
+    float *data;
+    size_t vocab, first;
+} rows;
+
+static void keep(void *context, size_t position, const float *logits) {
+    const rows *r = context;
+    memcpy(r->data + (position - r->first) * r->vocab, logits, r->vocab * sizeof *logits);
+}
+
+/* logits[n][vocab] of ids[n], evaluated in calls of `call` ids. */
+static float *evaluate(const model *m, const session_options *o, const int32_t *ids, size_t n, size_t call) {
+    session *s;
+    error e = {0};
+    cr_assert_eq(session_open(&s, m, o, &e), OK, "%s", e.text);
+    const size_t vocab = model_spec(m)->vocab;
+    rows r = {.data = calloc(n * vocab, sizeof(float)), .vocab = vocab};
+    const logits_sink sink = {.row = keep, .context = &r};
+    for (size_t done = 0; done < n; done += call) {
+        const size_t part = n - done < call ? n - done : call;
+        cr_assert_eq(session_eval(s, ids + done, part, &sink, &e), OK, "%s", e.text);
+        cr_assert_arr_eq(session_logits(s), r.data + (done + part - 1) * vocab, vocab * sizeof(float));
+    }
+    cr_assert_eq(session_position(s), n);
+    session_close(&s);
+    return r.data;
+}
+
+/* max|a - b| / max|b| */
+static double distance(const float *a, const double *b, size_t n) {
+    double most = 0, worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        most = fmax(most, fabs(b[i]));
+        worst = fmax(worst, fabs((double)a[i] - b[i]));
+        if (isnan(a[i])) return INFINITY;
+    }
+    return worst / most;
+}
+
+enum { N = 70 };
+
+static void agrees(spec *s, const tiny *t, double tolerance) {
+    model *m = open_tiny(s, t);
+    const uint32_t vocab = model_spec(m)->vocab;
+    int32_t ids[N];
+    tiny_ids(ids, N, vocab, 5);
+    double *wanted = calloc((size_t)N * vocab, sizeof *wanted);
+    reference_logits(m, ids, N, wanted);
+    float *got = evaluate(m, &(session_options){.threads = 2, .batch = 33, .cache = "f32"}, ids, N, N);
+    const double d = distance(got, wanted, (size_t)N * vocab);
+    cr_assert_leq(d, tolerance, "differs by %g of the largest logit", d);
+    free(got), free(wanted);
+    model_close(&m);
+}
+
+TestSuite(engine, .init = make_path, .fini = remove_path, .timeout = 600);
+
+Test(engine, is_the_transformer_of_the_spec) {
+    spec s = tiny_spec();
+    agrees(&s, &(tiny){0}, 2e-5);
+}
+
+Test(engine, tied_head_biases_and_one_kv_head) {
+    spec s = tiny_spec();
+    s.tied = s.attention_bias = s.output_bias = s.mlp_bias = true;
+    s.kv_heads = 1;
+    agrees(&s, &(tiny){.seed = 1}, 2e-5);
+}
+
+Test(engine, windows_differ_by_layer) {
+    spec s = tiny_spec();
+    s.window[0] = 8;
+    s.window[2] = 1;
+    agrees(&s, &(tiny){.seed = 2}, 2e-5);
+}
+
+Test(engine, interleaved_and_partial_rotation_with_a_factor) {
+    spec s = tiny_spec();
+    s.rope = ROPE_INTERLEAVED;
+    s.rope_attention = 1.25f;
+    tiny_rope(&s, 12);
+    agrees(&s, &(tiny){.seed = 3}, 2e-5);
+}
+
+Test(engine, no_rotation_and_gelu) {
+    spec s = tiny_spec();
+    s.rope = ROPE_NONE;
+    tiny_rope(&s, 0);
+    s.activation = ACTIVATION_GELU;
+    agrees(&s, &(tiny){.seed = 4}, 2e-5);
+}
+
+Test(engine, partial_rotation_by_halves_and_tanh_gelu) {
+    spec s = tiny_spec();
+    tiny_rope(&s, 8);
+    s.activation = ACTIVATION_GELU_TANH;
+    agrees(&s, &(tiny){.seed = 5}, 2e-5);
+}
+
+/* Formats that multiply int8 activations are as far from the reference as rounding to 8 bits is. */
+Test(engine, every_format_runs_and_is_near_the_reference) {
+    for (const format_entry *f = format_list; f->name; f++) {
+        format descriptor;
+        cr_assert_eq(format_parse(&descriptor, f->name, NULL), OK);
+        spec s = tiny_spec_aligned();
+        agrees(&s, &(tiny){.format = f->name, .seed = 6}, descriptor.act == ACT_F32 ? 2e-5 : 0.05);
+    }
+}
+
+Test(engine, formats_can_be_mixed_in_a_layer) {
+    spec s = tiny_spec_aligned();
+    agrees(&s, &(tiny){.format = "q4", .other = "q8-b32", .seed = 7}, 0.05);
+    s = tiny_spec_aligned();
+    agrees(&s, &(tiny){.format = "q4", .other = "f16", .seed = 8}, 0.05);
+}
+
+/* ---- the same bits ---- */
+
+enum { LONG = 600 };
+
+static void same(const model *m, const session_options *o, const int32_t *ids, size_t call, const float *wanted, const char *what) {
+    float *got = evaluate(m, o, ids, LONG, call);
+    cr_assert(memcmp(got, wanted, (size_t)LONG * model_spec(m)->vocab * sizeof *got) == 0, "%s: threads %d, batch %u, calls of %zu, %s", what,
+              o->threads, o->batch, call, o->isa ? o->isa : "best");
+    free(got);
+}
+
+static void same_everywhere(spec *s, const tiny *t, const char *cache) {
+    static const int threads[] = {1, 2, 3, 7};
+    static const uint32_t batches[] = {1, 7, 64, 512};
+    static const size_t calls[] = {1, 2, 5, 100, LONG};
+    model *m = open_tiny(s, t);
+    int32_t ids[LONG];
+    tiny_ids(ids, LONG, model_spec(m)->vocab, 9);
+    float *wanted = evaluate(m, &(session_options){.threads = 1, .batch = 512, .isa = "scalar", .cache = cache}, ids, LONG, LONG);
+    const char *what = t->format ? t->format : "f32";
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        for (size_t j = 0; j < sizeof batches / sizeof *batches; j++) {
+            same(m, &(session_options){.threads = threads[i], .batch = batches[j], .cache = cache}, ids, LONG, wanted, what);
+        }
+    }
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) same(m, &(session_options){.threads = 2, .cache = cache}, ids, calls[i], wanted, what);
+    for (const kernels *const *k = kernel_tables; *k; k++) {
+        const kernels *usable;
+        if (kernels_choose(&usable, (*k)->name, NULL) != OK) continue;
+        same(m, &(session_options){.threads = 2, .batch = 50, .isa = (*k)->name, .cache = cache}, ids, LONG, wanted, what);
+        same(m, &(session_options){.threads = 1, .batch = 1, .isa = (*k)->name, .cache = cache}, ids, LONG, wanted, what);
+    }
+    free(wanted);
+    model_close(&m);
+}
+
+Test(engine, same_bits_in_f32) {
+    spec s = tiny_spec();
+    s.window[1] = 300;
+    same_everywhere(&s, &(tiny){.seed = 10}, "f32");
+}
+
+Test(engine, same_bits_with_an_f16_cache_and_mixed_formats) {
+    spec s = tiny_spec_aligned();
+    same_everywhere(&s, &(tiny){.format = "q4", .other = "q8-b32", .seed = 11}, "f16");
+}
+
+Test(engine, same_bits_in_every_format) {
+    for (const format_entry *f = format_list; f->name; f++) {
+        spec s = tiny_spec_aligned();
+        model *m = open_tiny(&s, &(tiny){.format = f->name, .seed = 12});
+        int32_t ids[LONG];
+        tiny_ids(ids, LONG, model_spec(m)->vocab, 13);
+        float *wanted = evaluate(m, &(session_options){.threads = 1, .isa = "scalar"}, ids, LONG, LONG);
+        same(m, &(session_options){.threads = 3, .batch = 61}, ids, LONG, wanted, f->name);
+        same(m, &(session_options){.threads = 2, .batch = 1}, ids, LONG, wanted, f->name);
+        free(wanted);
+        model_close(&m);
+    }
+}
+
+/* ---- a session's manners ---- */
+
+static session *open_session(const model *m, session_options o) {
+    session *s;
+    error e = {0};
+    cr_assert_eq(session_open(&s, m, &o, &e), OK, "%s", e.text);
+    return s;
+}
+
+Test(engine, rewinding_forgets) {
+    spec sp = tiny_spec();
+    model *m = open_tiny(&sp, &(tiny){0});
+    session *s = open_session(m, (session_options){.threads = 1});
+    const size_t bytes = model_spec(m)->vocab * sizeof(float);
+    int32_t ids[40];
+    tiny_ids(ids, 40, model_spec(m)->vocab, 1);
+    float *wanted = malloc(bytes);
+    cr_assert_eq(session_eval(s, ids, 30, NULL, NULL), OK);
+    memcpy(wanted, session_logits(s), bytes);
+    cr_assert_eq(session_eval(s, ids + 30, 10, NULL, NULL), OK);
+    session_rewind(s, 20);
+    cr_assert_eq(session_position(s), 20);
+    cr_assert_eq(session_eval(s, ids + 20, 10, NULL, NULL), OK);
+    cr_assert_arr_eq(session_logits(s), wanted, bytes);
+    free(wanted);
+    session_close(&s);
+    model_close(&m);
+}
+
+Test(engine, refuses_what_does_not_fit) {
+    spec sp = tiny_spec();
+    model *m = open_tiny(&sp, &(tiny){0});
+    session *s = open_session(m, (session_options){.threads = 1, .context = 10});
+    error e = {0};
+    int32_t ids[11] = {0};
+    cr_assert_eq(session_eval(s, ids, 11, NULL, &e), E_RUN);
+    cr_assert(strstr(e.text, "11") && strstr(e.text, "10"), "%s", e.text);
+    cr_assert_eq(session_eval(s, ids, 8, NULL, &e), OK);
+    cr_assert_eq(session_eval(s, ids, 3, NULL, &e), E_RUN);
+    cr_assert_eq(session_eval(s, ids, 2, NULL, &e), OK);
+    session_rewind(s, 0);
+    ids[1] = -1;
+    cr_assert_eq(session_eval(s, ids, 2, NULL, &e), E_RUN);
+    ids[1] = (int32_t)model_spec(m)->vocab;
+    cr_assert_eq(session_eval(s, ids, 2, NULL, &e), E_RUN);
+    cr_assert_eq(session_position(s), 0);
+    session_close(&s);
+    cr_assert_eq(session_open(&s, m, &(session_options){.cache = "f8"}, &e), E_USAGE);
+    cr_assert_null(s);
+    cr_assert_eq(session_open(&s, m, &(session_options){.isa = "z80"}, &e), E_USAGE);
+    model_close(&m);
+}
+
+Test(engine, a_sink_gets_each_wanted_position_once) {
+    spec sp = tiny_spec();
+    model *m = open_tiny(&sp, &(tiny){0});
+    const size_t vocab = model_spec(m)->vocab;
+    int32_t ids[50];
+    tiny_ids(ids, 50, model_spec(m)->vocab, 1);
+    float *all = evaluate(m, &(session_options){.threads = 1}, ids, 50, 50);
+    for (size_t first = 0; first < 52; first += 17) {
+        session *s = open_session(m, (session_options){.threads = 2, .batch = 16});
+        rows r = {.data = calloc(52 * vocab, sizeof(float)), .vocab = vocab, .first = 0};
+        cr_assert_eq(session_eval(s, ids, 50, &(logits_sink){.row = keep, .context = &r, .first = first}, NULL), OK);
+        for (size_t i = 0; i < first && i < 50; i++) cr_assert_eq(r.data[i * vocab], 0);
+        if (first < 50) cr_assert_arr_eq(r.data + first * vocab, all + first * vocab, (50 - first) * vocab * sizeof(float));
+        cr_assert_arr_eq(session_logits(s), all + 49 * vocab, vocab * sizeof(float));
+        free(r.data);
+        session_close(&s);
+    }
+    free(all);
+    model_close(&m);
+}
+
+Test(engine, the_cache_follows_the_weights) {
+    spec sp = tiny_spec_aligned();
+    model *m = open_tiny(&sp, &(tiny){.format = "f32"});
+    session *plain = open_session(m, (session_options){.context = 64}), *half = open_session(m, (session_options){.context = 64, .cache = "f16"});
+    cr_assert_eq(session_bytes(plain).cache, 2 * session_bytes(half).cache);
+    session_close(&plain), session_close(&half);
+    model_close(&m);
+}
