@@ -83,7 +83,7 @@ static void agrees(spec *s, const tiny *t, double tolerance) {
     reference_logits(m, ids, N, wanted);
     float *got = evaluate(m, &(session_options){.threads = 2, .batch = 33, .cache = "f32"}, ids, N, N);
     const double d = distance(got, wanted, (size_t)N * vocab);
-    cr_assert_leq(d, tolerance, "differs by %g of the largest logit", d);
+    cr_assert_leq(d, tolerance, "%s differs by %g of the largest logit", t->format ? t->format : "f32", d);
     free(got), free(wanted);
     model_close(&m);
 }

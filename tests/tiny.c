@@ -90,7 +90,7 @@ static void fill_plain(builder *b, const format *f, const layout *l, uint64_t ro
 /* Any codes and codebooks are valid where nothing is padded; scales stay small. */
 static void fill_codes(builder *b, const format *f, const layout *l, uint8_t *out) {
     for (size_t i = 0; i < l->side; i++) out[i] = (uint8_t)next(&b->random);
-    const float size = 0.2f / (float)(1 << f->bits);
+    const float size = 0.2f / (float)(f->scope == SCOPE_NONE ? 1 << f->bits : 128); /* of a level: weights are about 0.1 */
     if (f->grain == GRAIN_BLOCK) {
         for (size_t i = l->side; i < l->bytes; i += 2) {
             const uint16_t half = f16_of_f32(size * (1.5f + noise(&b->random)));
