@@ -26,7 +26,7 @@ MACHINE := $(shell $(CC) -dumpmachine)
 ISAS_x86_64  = scalar avx2 avx512
 ISAS_aarch64 = scalar
 ISAS := $(or $(ISAS_$(firstword $(subst -, ,$(MACHINE)))),scalar)
-FLAGS_scalar =
+FLAGS_scalar = -O2
 FLAGS_avx2   = -mavx2 -mfma -mf16c
 FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mprefer-vector-width=512
 
@@ -71,7 +71,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(BUILD)/src/quantize/%.o: EXTRA = -O3 $(or $(OPENMP),-Wno-unknown-pragmas)
 $(BUILD)/quant_formats/%.o: EXTRA = -O3
 
-# One object per kernel source and instruction set. -O3: the accumulators of a tile must live in registers.
+# One object per kernel source and instruction set. -O3: the accumulators of a tile must live in registers. The scalar objects are the
+# specification, not a fast path: unrolling them costs a minute of compiling each.
 define lanes
 $(BUILD)/%.$1.o: %.c $(BUILD)/flags
 	@mkdir -p $$(@D)
