@@ -266,7 +266,7 @@ Test(json, limits) {
     check_json("{", "JSON");
     check_json("{\"a\": \"\\", "JSON");
     check_json("{} x", "JSON");
-    check_json("{\"a\": 99999999999999999999}", "too big integer");
+    check_json("{\"a\": 99999999999999999999}", NULL);
     check_json("{\"a\": 1e999}", "real number overflow");
     check_json("{\"a\": NaN}", "JSON");
     check_json("{\"a\": \"\xff\"}", "decode byte 0xff");
@@ -280,6 +280,20 @@ Test(json, limits) {
     error e;
     cr_assert_eq(json_parse(&json, deep, sizeof deep, 1000, &e), E_FILE);
     cr_assert(strstr(e.text, "byte 32: JSON is nested deeper than 32"), "%s", e.text);
+}
+
+/* One integer that is too large must not change what the others are. */
+Test(json, an_integer_beyond_64_bits_is_a_real_number) {
+    static const char text[] = "{\"max\": 1000000000000000019884624838656, \"n\": 7, \"list\": [-3, 0.5], \"o\": {\"x\": 9007199254740993}}";
+    json_t *json;
+    error e;
+    cr_assert_eq(json_parse(&json, text, strlen(text), 20, &e), OK, "%s", e.text);
+    cr_assert_eq(json_real_value(json_object_get(json, "max")), 1e30);
+    cr_assert_eq(json_integer_value(json_object_get(json, "n")), 7);
+    cr_assert_eq(json_integer_value(json_array_get(json_object_get(json, "list"), 0)), -3);
+    cr_assert_eq(json_real_value(json_array_get(json_object_get(json, "list"), 1)), 0.5);
+    cr_assert(json_is_real(json_object_get(json_object_get(json, "o"), "x")), "no integer that is not exact");
+    json_decref(json);
 }
 
 Test(json, typed_access) {

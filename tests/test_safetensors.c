@@ -95,7 +95,7 @@ Test(safetensors, shapes_and_offsets_that_lie) {
     check_header("{\"a\":" ENTRY("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4, "'shape' has 9 entries");
     check_header("{\"a\":" ENTRY("F32", "[4294967296,4294967296]", "[0,4]") "}", 4, "the number of values in 'shape' overflows");
     check_header("{\"a\":" ENTRY("F32", "[9223372036854775807]", "[0,4]") "}", 4, "the number of bytes of 'shape' overflows");
-    check_header("{\"a\":" ENTRY("F32", "[18446744073709551616]", "[0,4]") "}", 4, "too big integer");
+    check_header("{\"a\":" ENTRY("F32", "[18446744073709551616]", "[0,4]") "}", 4, "'shape' is a number, not an integer");
     check_header("{\"a\":" ENTRY("F4", "[3]", "[0,1]") "}", 1, "do not fill whole bytes");
     check_header("{\"a\":" ENTRY("F32", "[1]", "[4,0]") "}", 4, "data_offsets [4, 0] end before they begin");
     check_header("{\"a\":" ENTRY("F32", "[1]", "[0]") "}", 4, "'data_offsets[1]' is missing");

@@ -186,8 +186,8 @@ static status describe(conversion *c, error *e) {
 }
 
 static status plan(conversion *c, const char *model, const char *base, error *e) {
-    TRY(inputs_open(&c->in, model, e));
     TRY(checkpoint_open(&c->weights, model, e));
+    TRY(inputs_open(&c->in, model, e));
     TRY(arch_resolve(&c->weights, c->in.config_path, &c->spec, &c->wanted, e));
     TRY(choose_formats(c, base, e));
     TRY(compile_tokenizer(c, e));

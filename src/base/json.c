@@ -39,14 +39,35 @@ static status check_bounds(const char *text, size_t size, size_t values, error *
     return OK;
 }
 
+/* The integer that a real number stands for, or NULL if it is none or too large to be exact. */
+static json_t *whole(const json_t *value) {
+    const double x = json_is_real(value) ? json_real_value(value) : 0.5;
+    return fabs(x) < 0x1p53 && x == floor(x) ? json_integer((json_int_t)x) : NULL;
+}
+
+static void restore_integers(json_t *value) {
+    size_t i;
+    json_t *item, *number;
+    json_array_foreach(value, i, item) {
+        restore_integers(item);
+        if ((number = whole(item))) json_array_set_new(value, i, number);
+    }
+    for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
+        item = json_object_iter_value(at);
+        restore_integers(item);
+        if ((number = whole(item))) json_object_iter_set_new(value, at, number);
+    }
+}
+
 status json_parse(json_t **out, const char *text, size_t size, size_t values, error *e) {
     *out = NULL;
     TRY(check_bounds(text, size, values, e));
     json_error_t why;
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
-    /* Hugging Face writes int(1e30) for "no limit": such a file is read with all its integers as real numbers. */
+    *out = json_loadb(text ? text : "", size, JSON_REJECT_DUPLICATES, &why);
+    /* Hugging Face writes int(1e30) for "no limit", which is too large for an integer of the parser. */
     if (!*out && json_error_code(&why) == json_error_numeric_overflow) {
         *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+        restore_integers(*out);
     }
     if (*out) return OK;
     const status code = json_error_code(&why) == json_error_out_of_memory ? E_MEMORY : E_FILE;
@@ -61,7 +82,7 @@ status json_parse_file(json_t **out, const char *path, size_t max_bytes, error *
     if (m.size > max_bytes) {
         s = fail(e, E_FILE, "%s: %zu bytes are more than the %zu that such a file may have", path, m.size, max_bytes);
     } else {
-        s = json_parse(out, m.data ? (const char *)m.data : "", m.size, JSON_VALUES, e);
+        s = json_parse(out, (const char *)m.data, m.size, JSON_VALUES, e);
         if (s != OK) fail_in(e, path);
     }
     map_close(&m);

@@ -16,7 +16,7 @@ enum {
 };
 
 /* Parses text[size] (UTF-8, no NUL needed) to an object or array (new reference). E_FILE says line, column and reason: malformed, a key twice, nested
- * deeper than JSON_DEPTH, more than `values` values. If an integer does not fit in 64 bits, all integers of the text become real numbers. */
+ * deeper than JSON_DEPTH, more than `values` values. An integer that does not fit in 64 bits becomes a real number. */
 status json_parse(json_t **out, const char *text, size_t size, size_t values, error *e);
 
 /* The same for a file of at most `max_bytes`. The message begins with the path. */

@@ -90,7 +90,7 @@ static status read_flag(const json_t *value, const char *key, double min, double
 /* The shortest decimal that is read back as the same float; a whole number without an exponent. */
 static void number_text(double x, char text[32]) {
     snprintf(text, 32, "%.0f", x);
-    if (fabs(x) < 1e9 && strtod(text, NULL) == x) return;
+    if (fabs(x) < 1e10 && strtod(text, NULL) == x) return;
     for (int digits = 6; digits <= FLT_DECIMAL_DIG; digits++) {
         snprintf(text, 32, "%.*g", digits, x);
         if (strtof(text, NULL) == (float)x) return;
@@ -213,7 +213,12 @@ void spec_free(spec *s) {
 /* ---- checks ---- */
 
 static status check_range(const char *key, double x, double min, double max, error *e) {
-    return x >= min && x <= max ? OK : fail(e, E_FILE, "spec: '%s' is %.9g, not in %.9g .. %.9g", key, x, min, max);
+    if (x >= min && x <= max) return OK;
+    char is[32], from[32], to[32];
+    number_text(x, is);
+    number_text(min, from);
+    number_text(max, to);
+    return fail(e, E_FILE, "spec: '%s' is %s, not in %s .. %s", key, is, from, to);
 }
 
 static status check_shape(const spec *s, error *e) {
@@ -347,7 +352,7 @@ static void describe_list(const spec *s, const list *l, char text[SPEC_TEXT]) {
     enum { SHOWN = 6 };
     const size_t n = l->count(s);
     size_t used = 0, same = 1;
-    text[0] = 0;
+    strcpy(text, n ? "" : "none");
     while (same < n && list_get(s, l, same) == list_get(s, l, 0)) same++;
     const size_t shown = n > 1 && same == n ? 1 : n < SHOWN ? n : SHOWN;
     for (size_t i = 0; i < shown; i++) {
