@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 
@@ -39,9 +40,10 @@ typedef struct args {
 
 typedef struct command {
     const char *name, *summary;
-    const char *usage;     /* "MODEL FORMAT [-o FILE]" */
-    const char *details;   /* paragraphs and examples for --help, or NULL */
-    const option *options; /* <= 64 */
+    const char *usage;        /* "MODEL FORMAT [-o FILE]" */
+    const char *details;      /* paragraphs and examples for --help, or NULL */
+    void (*lists)(FILE *out); /* prints the names that operands and values may have, by walking their list; or NULL */
+    const option *options;    /* <= 64 */
     size_t settings_bytes;
     const void *defaults; /* a settings struct; NULL: zeros */
     size_t min_operands, max_operands;

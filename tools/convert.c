@@ -276,6 +276,11 @@ static status run_convert(const args *a, error *e) {
     return s;
 }
 
+static void list_formats(FILE *out) {
+    fprintf(out, "formats:\n");
+    for (const format_entry *f = format_list; f->name; f++) fprintf(out, "  %-10s %s\n", f->name, f->summary);
+}
+
 const command command_convert = {
     .name = "convert",
     .summary = "Quantize a Hugging Face model into one .qbin file.",
@@ -288,6 +293,7 @@ const command command_convert = {
         "  convert model.safetensors q8 -o small.qbin\n"
         "  convert FOLDER q4 --tensor-type 'down=q8' --tensor-type 'layers\\.0\\.=q8'\n"
         "  convert FOLDER km4 --dry-run                what it would write, to the byte",
+    .lists = list_formats,
     .options = options,
     .settings_bytes = sizeof(settings),
     .defaults = &defaults,

@@ -87,6 +87,10 @@ void help_command(FILE *out, const command *c, const char *program) {
         fputc('\n', out);
         print_details(out, c->details);
     }
+    if (c->lists) {
+        fputc('\n', out);
+        c->lists(out);
+    }
     fprintf(out, "\noptions:\n");
     for (const option *o = c->options; o && o->name; o++) {
         char spelling[96], text[768];

@@ -45,6 +45,11 @@ static void markdown_command(FILE *out, const command *c) {
         fputc('\n', out);
         markdown_details(out, c->details);
     }
+    if (c->lists) {
+        fprintf(out, "\n```\n");
+        c->lists(out);
+        fprintf(out, "```\n");
+    }
     if (!c->options) return;
     fprintf(out, "\n| option | meaning |\n|---|---|\n");
     for (const option *o = c->options; o->name; o++) markdown_option(out, o);
