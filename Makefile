@@ -23,7 +23,7 @@ LINK    = $(CC) $(SANITIZE) $(OPENMP) $(LDFLAGS)
 LIBS    = -ljansson -lpcre2-8 -lutf8proc -lxxhash -lpthread -lm $(LDLIBS)
 
 MACHINE := $(shell $(CC) -dumpmachine)
-ISAS_x86_64  = scalar avx2 avx512
+ISAS_x86_64  = scalar
 ISAS_aarch64 = scalar
 ISAS := $(or $(ISAS_$(firstword $(subst -, ,$(MACHINE)))),scalar)
 FLAGS_scalar = -O2
@@ -72,12 +72,13 @@ $(BUILD)/src/quantize/%.o: EXTRA = -O3 $(or $(OPENMP),-Wno-unknown-pragmas)
 $(BUILD)/quant_formats/%.o: EXTRA = -O3
 
 # One object per kernel source and instruction set. -O3: the accumulators of a tile must live in registers. The scalar objects are the
-# specification, not a fast path: unrolling them costs a minute of compiling each.
+# specification, not a fast path: unrolling them costs a minute of compiling each, and inlining their checks in a sanitizer build many.
+LANE_SLOW = $(if $(SANITIZE),-O1 -fno-inline)
 define lanes
 $(BUILD)/%.$1.o: %.c $(BUILD)/flags
 	@mkdir -p $$(@D)
 	@echo "  compile $$< for $1"
-	$(Q)$$(COMPILE) -O3 $$(FLAGS_$1) -DSIMD_HEADER='"simd/$1.h"' -DSIMD_ISA=$1 -c -o $$@ $$<
+	$(Q)$$(COMPILE) -O3 $$(FLAGS_$1) $$(LANE_SLOW) -DSIMD_HEADER='"simd/$1.h"' -DSIMD_ISA=$1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call lanes,$i)))
 

@@ -16,7 +16,8 @@
  *   ACT_F32    values f32 [tiles * 64][w]
  *   ACT_I8_64  values i8 [tiles][16][w][4];  scales f32 and sums i32 [tiles][w]
  *   ACT_I8_32  values i8 [tiles][16][w][4];  scales f32 and sums i32 [tiles][2][w]
- * int8: symmetric, scale = absmax / 127, round to nearest even; sums = sum of the int8 values of the block. k is padded with zeros. */
+ * int8: symmetric, scale = absmax / 127, round to nearest even; sums = sum of the int8 values of the block. k is padded with zeros.
+ * A block whose absmax is below 2^-100 becomes zeros; one with an infinity or a NaN gets a scale that is not finite. */
 typedef struct acts {
     act_code code;
     size_t n, tiles, width;
@@ -33,8 +34,7 @@ static inline size_t acts_panel_tokens(const acts *a, size_t panel) {
 /* Bytes that n tokens of k activations need: values, scales, sums (each to be 64-byte aligned by the caller). */
 void acts_bytes(act_code code, size_t n, size_t k, size_t *values, size_t *scales, size_t *sums);
 
-enum { LINEAR_SCRATCH_ROWS = 32 }; /* a thread's scratch for unpacking: LINEAR_SCRATCH_ROWS * padded k bytes + 4 KiB */
-size_t linear_scratch_bytes(size_t k);
+size_t linear_scratch_bytes(size_t k); /* of a thread's scratch for matrices of width k, 64-byte aligned */
 
 /* y[t * ldy + row] (f32) for rows of groups [group0, group1) and all tokens of `a`: y = W x. Rows past the tensor's end up to the group's end are
  * written too (as zeros), so ldy >= rows padded to 16. `data` is the tensor's bytes, `l` its layout. GEMV (few tokens) and GEMM are chosen inside;
@@ -84,7 +84,7 @@ typedef struct kernels {
     /* Encodes tokens [t0, t1) and tiles [tile0, tile1) of x [n][ldx] into a; disjoint calls may run in parallel. `k` is the unpadded width. */
     void (*encode[ACT_CODES])(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
 
-    const linear_kernel *linear; /* ends with family NULL */
+    const linear_kernel *const *linear; /* lists, NULL-terminated; each ends with family NULL */
 
     /* y[n] = x / sqrt(mean(x^2) + eps) * gain; y may be x. */
     void (*rmsnorm)(float *y, const float *x, const float *gain, size_t n, float eps);

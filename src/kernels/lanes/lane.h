@@ -1,0 +1,32 @@
+/* lane.h: what every source of this folder starts with. Each is compiled once per instruction set, with -DSIMD_HEADER and -DSIMD_ISA.
+ *
+ * Owns the names that differ per instruction set and the word FOLD: a function that takes constants and is only ever a part of its caller. */
+#ifndef QBIN_KERNELS_LANE_H
+#define QBIN_KERNELS_LANE_H
+
+#include SIMD_HEADER
+
+#include "base/check.h"
+#include "kernels/kernels.h"
+
+#define FOLD static inline __attribute__((always_inline))
+
+/* LANE(rmsnorm) is rmsnorm_avx2, rmsnorm_avx512 ...: one symbol per instruction set. */
+#define LANE(name)           LANE_NAME(name, SIMD_ISA)
+#define LANE_NAME(name, isa) LANE_JOIN(name, isa)
+#define LANE_JOIN(name, isa) name##_##isa
+
+void LANE(encode_f32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
+void LANE(encode_i8_64)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
+void LANE(encode_i8_32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
+
+void LANE(rmsnorm)(float *y, const float *x, const float *gain, size_t n, float eps);
+void LANE(layernorm)(float *y, const float *x, const float *gain, const float *bias, size_t n, float eps);
+void LANE(rope_half)(float *x, const float *table, size_t dims);
+void LANE(rope_interleaved)(float *x, const float *table, size_t dims);
+
+/* Lists of linear kernels by source file; each ends with family NULL. */
+extern const linear_kernel LANE(linear_plain)[], LANE(linear_block64)[], LANE(linear_block32)[];
+extern const cache_type LANE(cache_types)[];
+
+#endif

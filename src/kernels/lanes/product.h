@@ -1,0 +1,213 @@
+/* product.h: y = W x for quantized W: the register tile, the walk over few tokens (GEMV) and over many (GEMM).
+ *
+ * For each block along k and each row, in order of k:  isum = sum of number * act, exact, started at -zero * (sum of act);
+ * acc = fma(scale_w * scale_x, isum, acc); with a minimum also acc = fma(min_w * scale_x, sum of act, acc). Both walks run the same tile, so a token
+ * has the same bits in both. A code_kind, GROUPS and TOKENS are constants after inlining. Refuses to know how codes are stored: codes.h does. */
+#ifndef QBIN_KERNELS_PRODUCT_H
+#define QBIN_KERNELS_PRODUCT_H
+
+#include "codes.h"
+
+enum { TOGETHER_MAX = 4, TILE_VECTORS = TOGETHER_MAX * SIMD_PANEL }; /* row groups side by side, and results of a register tile, at most */
+
+/* Neighbouring row groups, in the mapping or in a thread's unpacked panel. */
+typedef struct weights {
+    const uint8_t *codes, *side;
+    size_t group_codes, group_side; /* bytes from a group to the next */
+    size_t tile_codes, tile_side;   /* bytes from a tile to the next */
+    size_t tiles;
+    u8x64 book;
+} weights;
+
+/* One panel of activations: `tokens` columns. */
+typedef struct panel {
+    size_t tokens;
+    const int8_t *values; /* [tiles][16][tokens][4] */
+    const float *scales;  /* [tiles][64 / block][tokens] */
+    const int32_t *sums;  /* likewise */
+    int32_t *start;       /* likewise: where each isum starts, made from the sums */
+} panel;
+
+/* Where results go: y[token * ld + row of the first group ...]. */
+typedef struct target {
+    float *y;
+    size_t ld;
+} target;
+
+FOLD panel panel_of(const acts *a, size_t index, int32_t *start) {
+    const size_t before = index * a->width * a->tiles, blocks = a->code == ACT_I8_32 ? 2 : 1;
+    return (panel){acts_panel_tokens(a, index), (const int8_t *)a->values + before * TILE_K, a->scales + before * blocks, a->sums + before * blocks,
+                   start};
+}
+
+FOLD void panel_start(const code_kind kind, const panel *p, size_t tiles) {
+    const int32_t by = dot_bias(kind.range) - kind.zero;
+    const size_t count = tiles * (size_t)(TILE_K / kind.block) * p->tokens;
+    for (size_t i = 0; i < count; i++) p->start[i] = by * p->sums[i];
+}
+
+/* acc += block number `block` of a tile; `at` = index of the block's first token in scales, sums and start. */
+FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS, const weights *w, const panel *p, size_t tile, const int block,
+                        f32x16 *acc) {
+    const int HALVES = kind.block / HALF_K;
+    const size_t at = (tile * (size_t)(TILE_K / kind.block) + (size_t)block) * (size_t)TOKENS;
+    const uint8_t *codes = w->codes + tile * w->tile_codes, *side = w->side + tile * w->tile_side;
+    const int8_t *values = p->values + tile * TILE_K * (size_t)TOKENS;
+
+    dots d[TILE_VECTORS];
+    UNROLL for (int t = 0; t < TOKENS; t++) {
+        UNROLL for (int g = 0; g < GROUPS; g++) d[g * TOKENS + t] = dot_begin(p->start[at + (size_t)t]);
+    }
+    for (int half = block * HALVES; half < (block + 1) * HALVES; half++) {
+        UNROLL for (int i = 0; i < HALF_GROUPS; i++) {
+            UNROLL for (int g = 0; g < GROUPS; g++) {
+                const u8x64 numbers = tile_numbers(kind, codes + (size_t)g * w->group_codes, half, i, w->book);
+                UNROLL for (int t = 0; t < TOKENS; t++) {
+                    const int8_t *act = values + ((half * HALF_GROUPS + i) * TOKENS + t) * K_GROUP;
+                    d[g * TOKENS + t] = dot_add(d[g * TOKENS + t], numbers, act, kind.range, i);
+                }
+            }
+        }
+    }
+    UNROLL for (int g = 0; g < GROUPS; g++) {
+        const f32x16 scale = tile_scale(side + (size_t)g * w->group_side, block);
+        UNROLL for (int t = 0; t < TOKENS; t++) {
+            f32x16 *to = &acc[g * TOKENS + t];
+            *to = f32_fma(f32_mul(scale, f32_set(p->scales[at + (size_t)t])), f32_of_i32(dot_end(d[g * TOKENS + t])), *to);
+        }
+    }
+    if (!kind.has_min) return;
+    UNROLL for (int g = 0; g < GROUPS; g++) {
+        const f32x16 min = tile_min(kind, side + (size_t)g * w->group_side, block);
+        UNROLL for (int t = 0; t < TOKENS; t++) {
+            f32x16 *to = &acc[g * TOKENS + t];
+            *to = f32_fma(f32_mul(min, f32_set(p->scales[at + (size_t)t])), f32_set((float)p->sums[at + (size_t)t]), *to);
+        }
+    }
+}
+
+/* GROUPS x 16 rows by TOKENS tokens, over all of k, in registers. */
+FOLD void tile_product(const code_kind kind, const int GROUPS, const int TOKENS, const weights *w, const panel *p, target to) {
+    f32x16 acc[TILE_VECTORS];
+    UNROLL for (int i = 0; i < GROUPS * TOKENS; i++) acc[i] = f32_set(0.0f);
+    for (size_t tile = 0; tile < w->tiles; tile++) {
+        UNROLL for (int block = 0; block < TILE_K / kind.block; block++) block_product(kind, GROUPS, TOKENS, w, p, tile, block, acc);
+    }
+    UNROLL for (int g = 0; g < GROUPS; g++) {
+        UNROLL for (int t = 0; t < TOKENS; t++) f32_store(to.y + (size_t)t * to.ld + g * TILE_ROWS, acc[g * TOKENS + t]);
+    }
+}
+
+/* All groups of `w` with a panel of TOKENS tokens: as many at a time as is best, then one by one. */
+FOLD void groups_product(const code_kind kind, const int TOKENS, weights w, size_t groups, const panel *p, target to, const int TOGETHER) {
+    for (; groups >= (size_t)TOGETHER; groups -= (size_t)TOGETHER) {
+        tile_product(kind, TOGETHER, TOKENS, &w, p, to);
+        w.codes += (size_t)TOGETHER * w.group_codes;
+        w.side += (size_t)TOGETHER * w.group_side;
+        to.y += TOGETHER * TILE_ROWS;
+    }
+    if (TOGETHER == 1) return;
+    for (; groups > 0; groups--) {
+        tile_product(kind, 1, TOKENS, &w, p, to);
+        w.codes += w.group_codes;
+        w.side += w.group_side;
+        to.y += TILE_ROWS;
+    }
+}
+
+/* The walk for the number of tokens of the panel. FEW: weights are read once, from memory; else they are in cache and tokens are many. */
+FOLD void panel_product(const code_kind kind, const bool FEW, const weights *w, size_t groups, const panel *p, target to) {
+#define WALK(tokens) \
+    if (tokens <= SIMD_PANEL) groups_product(kind, tokens, *w, groups, p, to, FEW ? simd_gemv_groups(tokens) : SIMD_GEMM_GROUPS)
+    switch (p->tokens) {
+        case 1:
+            WALK(1);
+            break;
+        case 2:
+            WALK(2);
+            break;
+        case 3:
+            WALK(3);
+            break;
+        case 4:
+            WALK(4);
+            break;
+        case 5:
+            WALK(5);
+            break;
+        case 6:
+            WALK(6);
+            break;
+        case 7:
+            WALK(7);
+            break;
+        default:
+            WALK(8);
+            break;
+    }
+#undef WALK
+}
+
+/* Many tokens: all panels against a few row groups of 8-bit numbers. Shared by every format of the same range, block and minimum. */
+typedef void panels_fn(const weights *w, size_t groups, const acts *a, int32_t zero, int32_t *start, target to);
+
+FOLD void panels_product(code_kind kind, const weights *w, size_t groups, const acts *a, int32_t zero, int32_t *start, target to) {
+    kind.zero = zero;
+    for (size_t first = 0, index = 0; first < a->n; first += a->width, index++) {
+        const panel p = panel_of(a, index, start);
+        panel_start(kind, &p, a->tiles);
+        panel_product(kind, false, w, groups, &p, (target){to.y + first * to.ld, to.ld});
+    }
+}
+
+FOLD void unpack_groups(const code_kind kind, const weights *w, size_t groups, uint8_t *out) {
+    for (size_t g = 0; g < groups; g++) {
+        for (size_t tile = 0; tile < w->tiles; tile++, out += BYTE_TILE) {
+            const uint8_t *codes = w->codes + g * w->group_codes + tile * w->tile_codes;
+            for (int half = 0; half < 2; half++) {
+                UNROLL for (int i = 0; i < HALF_GROUPS; i++) {
+                    u8_store(out + 64 * (half * HALF_GROUPS + i), tile_numbers(kind, codes, half, i, w->book));
+                }
+            }
+        }
+    }
+}
+
+/* A linear_fn for codes of a kind. Scratch: where isums start, for one panel; then the unpacked row groups. */
+FOLD void linear_codes(const code_kind kind, panels_fn *many, const layout *l, const uint8_t *data, const acts *a, size_t group0, size_t group1,
+                       float *y, size_t ldy, void *scratch) {
+    const size_t group_codes = l->tiles * l->tile_codes, group_side = l->tiles * l->tile_side;
+    int32_t *start = scratch;
+    uint8_t *numbers = (uint8_t *)scratch + round_up(2 * l->tiles * SIMD_PANEL * sizeof *start, 64);
+    weights w = {data + l->codes + group0 * group_codes,
+                 data + l->side + group0 * group_side,
+                 group_codes,
+                 group_side,
+                 l->tile_codes,
+                 l->tile_side,
+                 l->tiles,
+                 book_table(kind, data)};
+    target to = {y + group0 * TILE_ROWS, ldy};
+    if (a->n <= a->width) {
+        const panel p = panel_of(a, 0, start);
+        panel_start(kind, &p, l->tiles);
+        panel_product(kind, true, &w, group1 - group0, &p, to);
+        return;
+    }
+    for (size_t g = group0; g < group1; g += SIMD_GEMM_GROUPS) {
+        const size_t groups = group1 - g < SIMD_GEMM_GROUPS ? group1 - g : SIMD_GEMM_GROUPS;
+        weights flat = w;
+        if (!is_unpacked(kind)) {
+            unpack_groups(kind, &w, groups, numbers);
+            flat.codes = numbers;
+            flat.group_codes = l->tiles * BYTE_TILE;
+            flat.tile_codes = BYTE_TILE;
+        }
+        many(&flat, groups, a, kind.zero, start, to);
+        w.codes += groups * group_codes;
+        w.side += groups * group_side;
+        to.y += groups * TILE_ROWS;
+    }
+}
+
+#endif
