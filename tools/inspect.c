@@ -10,7 +10,7 @@
 #include "tools/command.h"
 #include "tools/progress.h"
 
-enum { MIX_MAX = 32, LABEL = 16 };
+enum { MIX_MAX = 32, LABEL = 16, SOURCE = 36, LONG = 100 }; /* SOURCE: a column of file names; LONG: JSON that is not shown */
 
 typedef struct inspect_settings {
     bool json, verify, recipe;
@@ -73,9 +73,8 @@ static void print_clean(const char *text) {
     for (; *text; text++) putchar(iscntrl((unsigned char)*text) ? '?' : *text);
 }
 
-static void print_line(void *context, const char *key, const char *value) {
-    (void)context;
-    const int padding = LABEL - (int)strlen(key);
+static void print_entry(int width, const char *key, const char *value) {
+    const int padding = width - (int)strlen(key);
     printf("  ");
     print_clean(key);
     printf("%*s ", padding > 0 ? padding : 0, "");
@@ -83,16 +82,23 @@ static void print_line(void *context, const char *key, const char *value) {
     putchar('\n');
 }
 
-/* A line for each entry of an object, nested ones as compact JSON. */
+static void print_line(void *context, const char *key, const char *value) {
+    (void)context;
+    print_entry(LABEL, key, value);
+}
+
+/* A line for each entry of an object: text as it is, numbers and short lists as JSON, long ones by their size. */
 static void print_object(const char *title, const json_t *object) {
     const char *key;
     json_t *value;
     if (!json_object_size(object)) return;
     printf("\n%s\n", title);
     json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-        char *dumped = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-        const char *text = json_is_string(value) ? json_string_value(value) : dumped;
-        print_line(NULL, key, text ? text : "");
+        char *dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)), entries[64];
+        const size_t n = json_object_size(value) + json_array_size(value);
+        snprintf(entries, sizeof entries, "%zu entries (see --json)", n);
+        const bool is_long = n && dumped && strlen(dumped) > LONG;
+        print_line(NULL, key, json_is_string(value) ? json_string_value(value) : is_long ? entries : dumped ? dumped : "");
         free(dumped);
     }
 }
@@ -100,17 +106,14 @@ static void print_object(const char *title, const json_t *object) {
 static void print_sources(const json_t *sources) {
     size_t i;
     json_t *source;
-    if (!json_array_size(sources)) {
-        print_object("sources", sources);
-        return;
-    }
+    if (!json_array_size(sources)) return;
     printf("\nsources\n");
     json_array_foreach(sources, i, source) {
-        char *dumped = json_dumps(source, JSON_ENCODE_ANY);
-        printf("  ");
-        print_clean(dumped ? dumped : "");
-        putchar('\n');
-        free(dumped);
+        const char *file = json_string_value(json_object_get(source, "file")), *hash = json_string_value(json_object_get(source, "xxh3"));
+        char text[64];
+        snprintf(text, sizeof text, "%14" JSON_INTEGER_FORMAT " bytes  xxh3 %.16s", json_integer_value(json_object_get(source, "bytes")),
+                 hash ? hash : "-");
+        print_entry(SOURCE, file ? file : "-", text);
     }
 }
 
