@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "text/encoder.h"
 
 enum { JSON_BYTES_MAX = 1 << 28, SEQUENCE_DEPTH = 8 };
@@ -123,11 +124,9 @@ static status import_all(importer *in, uint8_t **block, size_t *size, error *e) 
     return mark_whole(*block, *size, e);
 }
 
-static status parse(json_t **out, const char *name, const char *text, size_t size, size_t flags, error *e) {
-    json_error_t where;
+static status parse(json_t **out, const char *name, const char *text, size_t size, error *e) {
     if (size > JSON_BYTES_MAX) return fail(e, E_FILE, "%s: %zu bytes are more than %d", name, size, JSON_BYTES_MAX);
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | flags, &where);
-    if (!*out) return fail(e, E_FILE, "%s: line %d column %d: %s", name, where.line, where.column, where.text);
+    if (json_parse(out, text, size, JSON_VALUES, e) != OK) return e ? fail_in(e, name) : E_FILE;
     return json_is_object(*out) ? OK : fail(e, E_FILE, "%s: not an object", name);
 }
 
@@ -150,13 +149,9 @@ status tokenizer_compile(const char *json, size_t json_size, const char *config,
     *size = 0;
     if (!in) return fail(e, E_MEMORY, "no memory to read tokenizer.json");
     in->bos = in->eos = -1;
-    status s = parse(&in->root, "tokenizer.json", json, json_size, 0, e);
-    /* model_max_length is often 1e30 written as an integer */
-    if (s == OK && config) s = parse(&in->config, "tokenizer_config.json", config, config_size, JSON_DECODE_INT_AS_REAL, e);
-    if (s == OK) {
-        s = import_all(in, block, size, e);
-        if (s == E_FILE) fail_in(e, "tokenizer.json");
-    }
+    status s = parse(&in->root, "tokenizer.json", json, json_size, e);
+    if (s == OK && config) s = parse(&in->config, "tokenizer_config.json", config, config_size, e);
+    if (s == OK) s = import_all(in, block, size, e);
     importer_close(in);
     if (s != OK) {
         free(*block);
