@@ -42,7 +42,7 @@ static inline void word_key(slice word, uint64_t *head, uint64_t *tail) {
 static inline cached *cache_at(encoder *x, uint64_t head, uint64_t tail, size_t n) {
     uint64_t h = (head ^ n << 56) * 0x9e3779b97f4a7c15u ^ tail * 0xc2b2ae3d27d4eb4fu;
     h ^= h >> 32;
-    return x->cache + (h * 0x9e3779b97f4a7c15u >> 51) % CACHE_SLOTS;
+    return x->cache + (h * 0x9e3779b97f4a7c15u >> 40) % CACHE_SLOTS;
 }
 
 /* ---- symbols ---- */

@@ -101,8 +101,8 @@ static int32_t next_added(const trie *t, slice text, size_t from, span *found) {
 
 typedef status take_text(encoder *x, piece p);
 
-/* Emits the ids of the added tokens in a text, and hands on what lies between them. Spaces that a token strips may be taken by the next one too,
- * exactly as in the reference: matches are found first, stripping comes after. */
+/* Emits the ids of the added tokens in a text, and hands on what lies between them. As in the reference, stripping comes after finding: a token in
+ * spaces that another has stripped counts all the same, and the text goes on behind it. */
 static status take_added(encoder *x, const trie *t, piece p, take_text *rest) {
     const block_view *v = &x->t->view;
     const slice text = p.text;
@@ -119,7 +119,7 @@ static status take_added(encoder *x, const trie *t, piece p, take_text *rest) {
         }
         if (flags & TOKEN_RSTRIP) found.end = spaces_after(text, found.end);
         if (done < found.begin) TRY(rest(x, (piece){slice_part(text, done, found.begin), p.first && done == 0}));
-        TRY(encoder_put(x, id));
+        if (found.begin < found.end) TRY(encoder_put(x, id)); /* else all of it was stripped by the one before */
         done = found.end;
     }
     return done < text.n ? rest(x, (piece){slice_part(text, done, text.n), p.first && done == 0}) : OK;

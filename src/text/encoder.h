@@ -24,9 +24,9 @@ struct tokenizer {
     encoder_pool *pool;
 };
 
-enum { CACHE_SLOTS = 8192, CACHE_IDS = 11 };
+enum { CACHE_SLOTS = 16384, CACHE_IDS = 3 };
 
-typedef struct cached { /* the ids of a word of at most 16 bytes, one cache line */
+typedef struct cached { /* the ids of a word of at most 16 bytes, half a cache line */
     uint64_t head, tail;
     uint8_t length, n, zero[2]; /* length 0: free */
     int32_t ids[CACHE_IDS];

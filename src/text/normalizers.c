@@ -32,6 +32,21 @@ static status nfkd(const stage *s, encoder *x, slice *text, buffer *scratch, err
     return normalize_form(text, scratch, (unicode_form){.compatible = true}, e);
 }
 
+/* Capitals that utf8proc 2.8 does not know yet; the reference lowers by Unicode 17. */
+static const struct {
+    uint32_t first, last, small; /* `small` is the letter of `first` */
+} new_capitals[] = {
+    {0x1c89, 0x1c89, 0x1c8a}, {0xa7cb, 0xa7cb, 0x264},  {0xa7cc, 0xa7cc, 0xa7cd}, {0xa7ce, 0xa7ce, 0xa7cf},    {0xa7d2, 0xa7d2, 0xa7d3},
+    {0xa7d4, 0xa7d4, 0xa7d5}, {0xa7da, 0xa7da, 0xa7db}, {0xa7dc, 0xa7dc, 0x19b},  {0x10d50, 0x10d65, 0x10d70}, {0x16ea0, 0x16eb8, 0x16ebb},
+};
+
+static uint32_t small_letter(uint32_t c) {
+    for (size_t i = 0; c >= 0x1c89 && i < sizeof new_capitals / sizeof new_capitals[0]; i++) {
+        if (new_capitals[i].first <= c && c <= new_capitals[i].last) return new_capitals[i].small + (c - new_capitals[i].first);
+    }
+    return (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
+}
+
 /* Each character alone, so no final sigma; U+0130 is the one that becomes two. */
 static status lowercase(const stage *s, encoder *x, slice *text, buffer *scratch, error *e) {
     (void)s, (void)x;
@@ -44,7 +59,7 @@ static status lowercase(const stage *s, encoder *x, slice *text, buffer *scratch
             continue;
         }
         TRY(buffer_reserve(scratch, 4, e));
-        scratch->n += utf8_put(scratch->p + scratch->n, (uint32_t)utf8proc_tolower((utf8proc_int32_t)c));
+        scratch->n += utf8_put(scratch->p + scratch->n, small_letter(c));
     }
     *text = buffer_slice(scratch);
     return OK;
