@@ -37,8 +37,7 @@ while IFS=$'\t' read -r file message; do
     *.model.qbin)
         run "$BIN/inspect" --verify "$H/$file"
         ends "$file is whole" 0
-        [ -x "$BIN/run" ] || { skip "$file" "no run in this build" && continue; }
-        run "$BIN/run" -m "$H/$file" -n 1 -p x
+        run "$BIN/logits" -m "$H/$file" --ids 1,2 -o "$WORK/logits"
         refused "$file" 3 "$text"
         ;;
     *.qbin)
