@@ -10,23 +10,16 @@ typedef struct session_flags { /* a member `session` of a command's settings */
     const char *isa, *cache;
 } session_flags;
 
-/* Rows of an option table; `settings` is the type of the command's settings. */
-#define SESSION_OPTIONS(settings)                                                                                                      \
-    {.name = "threads",                                                                                                                \
-     .letter = 't',                                                                                                                    \
+/* Rows of an option table; `settings` is the type of the command's settings. KERNEL_OPTIONS are SESSION_OPTIONS without the number of threads. */
+#define KERNEL_OPTIONS(settings)                                                                                                       \
+    {.name = "batch",                                                                                                                  \
+     .letter = 'b',                                                                                                                    \
      .kind = OPTION_INT,                                                                                                               \
      .value = "N",                                                                                                                     \
-     .offset = offsetof(settings, session.threads),                                                                                    \
-     .max = 1024,                                                                                                                      \
-     .help = "Threads; results do not depend on it (default: the physical cores that affinity and cgroup allow)."},                    \
-        {.name = "batch",                                                                                                              \
-         .letter = 'b',                                                                                                                \
-         .kind = OPTION_INT,                                                                                                           \
-         .value = "N",                                                                                                                 \
-         .offset = offsetof(settings, session.batch),                                                                                  \
-         .max = 65536,                                                                                                                 \
-         .help = "Tokens evaluated together; results do not depend on it (default: 512).",                                             \
-         .alias = "batch-size"},                                                                                                       \
+     .offset = offsetof(settings, session.batch),                                                                                      \
+     .max = 65536,                                                                                                                     \
+     .help = "Tokens evaluated together; results do not depend on it (default: 512).",                                                 \
+     .alias = "batch-size"},                                                                                                           \
         {.name = "isa",                                                                                                                \
          .kind = OPTION_TEXT,                                                                                                          \
          .value = "NAME",                                                                                                              \
@@ -36,6 +29,16 @@ typedef struct session_flags { /* a member `session` of a command's settings */
         .name = "cache-type", .kind = OPTION_TEXT, .value = "TYPE", .offset = offsetof(settings, session.cache), .choices = "f16|f32", \
         .help = "What keys and values of past tokens are stored as (default: f16; f32 if all weights are f32)."                        \
     }
+
+#define SESSION_OPTIONS(settings)                                                                                   \
+    {.name = "threads",                                                                                             \
+     .letter = 't',                                                                                                 \
+     .kind = OPTION_INT,                                                                                            \
+     .value = "N",                                                                                                  \
+     .offset = offsetof(settings, session.threads),                                                                 \
+     .max = 1024,                                                                                                   \
+     .help = "Threads; results do not depend on it (default: the physical cores that affinity and cgroup allow)."}, \
+        KERNEL_OPTIONS(settings)
 
 #define CONTEXT_OPTION(settings)                                                                                                            \
     {                                                                                                                                       \

@@ -1,0 +1,172 @@
+# perplexity: the same numbers as arithmetic over `logits`, as float32 transformers, and as itself with other threads, batches and instruction sets.
+. tests/lib.sh
+
+demo=models/demo
+tale=tests/data/tale.txt
+
+run "$BIN/convert" $demo f16 -o "$WORK/f16.qbin"
+ends "the demo model in f16" 0
+run "$BIN/convert" $demo q8 -o "$WORK/q8.qbin"
+run "$BIN/convert" $demo q4 -o "$WORK/q4.qbin"
+ends "the demo model in q4" 0
+
+# column NAME [ROW]: of the last run's CSV
+column() { awk -F, -v name="$1" -v row="${2:-1}" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i } NR == row + 1 { print $c }' "$WORK/out"; }
+# near A B RELATIVE: do two numbers agree?
+near() { awk -v a="$1" -v b="$2" -v r="$3" 'BEGIN { d = a - b; if (d < 0) d = -d; exit !((a b) ~ /^[-+.0-9e]+$/ && a != "" && b != "" && d <= r * (b < 0 ? -b : b)) }'; }
+less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !((a b) ~ /^[-+.0-9e]+$/ && a != "" && b != "" && a + 0 < b + 0) }'; }
+# perplexity ARGUMENT ...: a run on the tale whose rows are CSV
+perplexity() { run "$BIN/perplexity" -f $tale -o csv "$@"; }
+# without_speed: the rows without what differs from run to run
+without_speed() { awk -F, -v OFS=, '{ if (NR == 1) for (i = 1; i <= NF; i++) if ($i ~ /^(threads|isa|tokens_per_s)$/) out[i]; for (i in out) $i = ""; print }' "$WORK/out"; }
+
+# ---- against arithmetic over the logits of each position ----
+
+run "$BIN/tokenize" -m "$WORK/f16.qbin" "$(head -c 600 $tale)"
+tr -c '0-9' '\n' <"$WORK/out" | grep . | head -n 48 >"$WORK/ids"
+head -c 600 $tale >"$WORK/text"
+check "tokenize gives ids" test "$(grep -c '' "$WORK/ids")" -eq 48
+bos=$("$BIN/inspect" --json "$WORK/f16.qbin" | tr -d ' \n' | sed -n 's/.*"bos":\([0-9]*\).*/\1/p')
+
+# window_rows MODEL WINDOW BOS: the logits of a window of 16 ids, a row a line
+window_rows() {
+    local ids
+    ids=$(sed -n "$(($2 * 16 + 1)),$(($2 * 16 + 16))p" "$WORK/ids" | { [ -n "$3" ] && sed "1s/.*/$3/" || cat; } | paste -sd,)
+    "$BIN/logits" -m "$1" --ids "$ids" -o "$WORK/logits" 2>/dev/null
+    od -An -v -tfF -w$(($(wc -c <"$WORK/logits") / 16)) "$WORK/logits"
+}
+
+# expected FIRST BOS: mean nll of positions FIRST .. 14 of 3 windows of q4, mean divergence of q4 from f16, share of equal best tokens
+expected() {
+    local w
+    for w in 0 1 2; do
+        window_rows "$WORK/f16.qbin" $w "$2" >"$WORK/p"
+        window_rows "$WORK/q4.qbin" $w "$2" >"$WORK/q"
+        paste -d' ' "$WORK/p" "$WORK/q" | awk -v first="$1" -v window=$w '
+            FNR == NR { id[NR] = $1; next }
+            FNR > first && FNR < 16 {
+                n = NF / 2; pmax = $1; qmax = $(n + 1); pbest = qbest = 1; ps = qs = kl = 0
+                for (i = 1; i <= n; i++) { if ($i > pmax) { pmax = $i; pbest = i } if ($(n + i) > qmax) { qmax = $(n + i); qbest = i } }
+                for (i = 1; i <= n; i++) { ps += exp($i - pmax); qs += exp($(n + i) - qmax) }
+                for (i = 1; i <= n; i++) { lp = $i - pmax - log(ps); kl += exp(lp) * (lp - ($(n + i) - qmax - log(qs))) }
+                printf "%.12g %.12g %d\n", log(qs) + qmax - $(n + 1 + id[window * 16 + FNR + 1]), kl, pbest == qbest
+            }' "$WORK/ids" -
+    done | awk '{ nll += $1; kl += $2; same += $3 } END { printf "%.10g %.10g %.10g\n", nll / NR, kl / NR, same / NR }'
+}
+
+for how in half all; do
+    if [ $how = half ]; then read -r nll kld top1 < <(expected 8 "$bos"); else read -r nll kld top1 < <(expected 0 ''); fi
+    run "$BIN/perplexity" -f "$WORK/text" -c 16 --chunks 3 --stride $how -o csv --reference "$WORK/f16.qbin" "$WORK/q4.qbin"
+    ends "$how: runs" 0
+    check "$how: nll is that of the logits" near "$(column nll 2)" "$nll" 1e-6
+    check "$how: divergence is that of the logits" near "$(column kld 2)" "$kld" 1e-4
+    check "$how: equal best tokens are those of the logits" near "$(column top1 2)" "$top1" 1e-6
+    check "$how: names its convention" test "$(column stride)" = $how
+done
+
+# ---- what must not matter ----
+
+perplexity -c 64 --chunks 4 --reference "$WORK/f16.qbin" "$WORK/q4.qbin" -t 1
+without_speed >"$WORK/once"
+for other in "-t 2" "-t 3 -b 7" "-t 1 -b 1" "--isa scalar -t 2"; do
+    # shellcheck disable=SC2086
+    perplexity -c 64 --chunks 4 --reference "$WORK/f16.qbin" "$WORK/q4.qbin" $other
+    without_speed >"$WORK/again"
+    check "the same digits with $other" cmp -s "$WORK/once" "$WORK/again"
+done
+perplexity -c 64 --chunks 4 -m "$WORK/f16.qbin" "$WORK/q4.qbin"
+check "the same perplexity without a reference" test "$(column ppl 2)" = "$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "ppl") c = i } NR == 3 { print $c }' "$WORK/once")"
+
+# ---- what must hold ----
+
+perplexity -c 64 --reference "$WORK/f16.qbin" "$WORK/f16.qbin" "$WORK/q8.qbin" "$WORK/q4.qbin"
+check "a model does not diverge from itself" test "$(column kld 2)$(column kld_99 2)$(column top1 2)" = 0.00.01.0
+check "q8 diverges a little" less 0 "$(column kld 3)"
+check "q4 diverges more" less "$(column kld 3)" "$(column kld 4)"
+check "q4 agrees less" less "$(column top1 4)" "$(column top1 3)"
+check "the 99th percentile is above the mean" less "$(column kld 4)" "$(column kld_99 4)"
+check "bits per weight are those of the file" near "$(column bits_per_weight 4)" "$(awk -v b="$(wc -c <"$WORK/q4.qbin")" -v w="$(column weights 4)" 'BEGIN { print 8 * b / w }')" 1e-6
+tale_ppl=$(column ppl 1)
+run "$BIN/run" -m "$WORK/f16.qbin" -p "Once upon a time" -n 200 --temp 0 --repeat-penalty 1
+cp "$WORK/out" "$WORK/own.txt"
+run "$BIN/perplexity" -f "$WORK/own.txt" -c 64 -o csv "$WORK/f16.qbin"
+check "a model is hardly surprised by its own greedy text" less "$(column ppl)" "$(awk -v p="$tale_ppl" 'BEGIN { print p / 4 }')"
+
+# ---- forms of the result ----
+
+run "$BIN/perplexity" -f $tale -c 64 --chunks 2 -o json --reference "$WORK/f16.qbin" "$WORK/q4.qbin"
+check "JSON has a row for each file" test "$(grep -o '"ppl": [0-9.]*' "$WORK/out" | wc -l)" -eq 2
+check "JSON of the reference has no divergence" grep -q '"kld": null' "$WORK/out"
+run "$BIN/perplexity" -f $tale -c 64 --chunks 2 "$WORK/f16.qbin" "$WORK/q4.qbin"
+check "markdown names text, windows and convention" grep -q 'tale.txt, 2 windows of 64 tokens; scored (half)' "$WORK/out"
+check "markdown has a row for each file" test "$(grep -c '^| [fq][0-9]*\.qbin' "$WORK/out")" -eq 2
+check "a running estimate on stderr" grep -q '^\[1\][0-9.]*,\[2\][0-9.]*$' "$WORK/err"
+run "$BIN/perplexity" -f $tale -c 64 --chunks 2 --quiet "$WORK/q4.qbin"
+check "--quiet says nothing on stderr" test ! -s "$WORK/err"
+
+# ---- what is refused ----
+
+printf 'Too short.' >"$WORK/short"
+run "$BIN/perplexity" -f "$WORK/short" "$WORK/q4.qbin"
+refused "a text of less than two windows" 1 'short: the text has [0-9]+ tokens; two windows of 512 need 1024'
+: >"$WORK/empty"
+run "$BIN/perplexity" -f "$WORK/empty" "$WORK/q4.qbin"
+refused "an empty text" 1 'the text has 0 tokens'
+run "$BIN/perplexity" -f $tale --chunks 0 "$WORK/q4.qbin"
+refused "no windows" 2 'chunks 0'
+run "$BIN/perplexity" -f $tale -c 2 "$WORK/q4.qbin"
+refused "windows too short" 2 '2 is not between 3 and'
+for i in $(seq 400); do cat $tale; done >"$WORK/long"
+run "$BIN/perplexity" -f "$WORK/long" -c 100000 "$WORK/q4.qbin"
+refused "a window longer than the context" 2 'a window of 100000 tokens is longer than the model.s context of [0-9]+'
+run "$BIN/perplexity" "$WORK/q4.qbin"
+refused "no text" 2 'no text: give one with -f'
+run "$BIN/perplexity" -f $tale
+refused "no model" 2 'no model'
+run "$BIN/perplexity" -f "$WORK/nothing" "$WORK/q4.qbin"
+refused "a text that is not there" 3 'nothing'
+run "$BIN/perplexity" -f "$WORK" "$WORK/q4.qbin"
+refused "a folder for a text" 3 ''
+run "$BIN/perplexity" -f $tale -c 64 "$WORK/q4.qbin" $tale
+refused "a model that is none, before anything is evaluated" 3 'tale.txt'
+run "$BIN/convert" $demo q8 --no-tokenizer -o "$WORK/mute.qbin"
+run "$BIN/perplexity" -f $tale -c 64 "$WORK/mute.qbin"
+refused "a model without tokenizer" 3 'mute.qbin: has no tokenizer'
+
+# ---- against float32 transformers ----
+
+# fixture NAME HOW: its perplexity
+fixture() {
+    awk -v name="\"$1\":" -v how="\"$2\":" '
+        $1 == name && $2 == "{" { inside = 1 }
+        inside && $1 == how { found = 1 }
+        found && $1 == "\"ppl\":" { print $2 + 0; exit }' "$SHARED/fixtures/perplexity.json"
+}
+
+# compare NAME FOLDER TEXT CHUNKS
+compare() {
+    local format how
+    for format in f32 f16; do
+        run "$BIN/convert" "$2" $format -o "$WORK/$1.qbin"
+        for how in half all; do
+            run "$BIN/perplexity" -f "$SHARED/text/$3" --chunks "$4" --stride $how -o csv -q "$WORK/$1.qbin"
+            check "$1 $format $how: $(column ppl), transformers $(fixture "$1" $how)" near "$(column ppl)" "$(fixture "$1" $how)" 5e-4
+        done
+    done
+}
+
+if shared fixtures/perplexity.json; then
+    compare fairytales-6m "$SHARED/models/fairytales-6m" fairytales/eval.txt 60
+    compare stories260K "$SHARED/models/stories260K" fairytales/eval.txt 20
+    run "$BIN/perplexity" -f $tale -c 64 --reference "$WORK/f16.qbin" "$WORK/stories260K.qbin"
+    refused "a reference with another vocabulary" 3 'has a vocabulary of 512, the reference .* one of [0-9]+'
+else
+    skip "perplexities of transformers" "no $SHARED/fixtures"
+fi
+smollm2=${SMOLLM2:-$SHARED/models/smollm2}
+if [ -e "$smollm2/model.safetensors" ] && shared fixtures/perplexity.json; then
+    compare smollm2 "$smollm2" wiki.test.raw 10
+else
+    skip "perplexity of SmolLM2" "no model in $smollm2; make it and set SMOLLM2"
+fi
+finish

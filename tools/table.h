@@ -1,0 +1,43 @@
+/* table.h: results as rows on stdout, the same rows as a markdown table for people, as CSV or as JSON. A row is a JSON object: JSON shows all of it, CSV all
+ * of its simple values, markdown the columns of a list. Rows appear as they come. */
+#ifndef QBIN_TOOLS_TABLE_H
+#define QBIN_TOOLS_TABLE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct table_column { /* of a markdown table; a list ends with title NULL */
+    const char *title;
+    const char *key;   /* of the value in a row */
+    const char *error; /* key of what is shown after " ± ", or NULL */
+    const char *unit;  /* after a number; NULL: none */
+    double scale;      /* numbers are multiplied by it; 0: by 1 */
+    int digits;        /* after the point */
+    int width;         /* characters at least */
+} table_column;
+
+typedef struct table_style table_style;
+
+typedef struct table {
+    const table_style *style;
+    const table_column *columns; /* borrowed */
+    size_t rows;
+} table;
+
+#define TABLE_STYLES "md|csv|json"
+
+/* `style` is one of TABLE_STYLES. */
+void table_open(table *t, const char *style, const table_column *columns);
+/* A line above the rows, for people only. */
+void table_caption(const table *t, const char *line);
+void table_row(table *t, json_t *row); /* takes over the reference; NULL (no memory) is an empty row */
+void table_close(table *t);
+
+/* Fills a row. NULL and what is not finite are null. */
+void row_text(json_t *row, const char *key, const char *text);
+void row_count(json_t *row, const char *key, uint64_t n);
+void row_number(json_t *row, const char *key, double x);
+
+#endif
