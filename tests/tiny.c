@@ -148,6 +148,10 @@ static void add_layer(builder *b, const spec *s, uint32_t layer) {
 }
 
 void tiny_write(const char *path, const spec *s, const tiny *t) {
+    tiny_write_as(path, s, s, t);
+}
+
+void tiny_write_as(const char *path, const spec *s, const spec *said, const tiny *t) {
     static builder b;
     b = (builder){.tiny = t, .random = t->seed + 1};
     add_matrix(&b, "embed", s->vocab, s->hidden, true);
@@ -155,7 +159,7 @@ void tiny_write(const char *path, const spec *s, const tiny *t) {
     add_vector(&b, "final_norm", s->hidden, 1);
     if (!s->tied) add_matrix(&b, "head", s->vocab, s->hidden, false);
 
-    json_t *meta = json_pack("{s:o, s:[]}", "spec", spec_to_json(s), "requires");
+    json_t *meta = json_pack("{s:o, s:[]}", "spec", spec_to_json(said), "requires");
     char *text = json_dumps(meta, JSON_COMPACT);
     json_decref(meta);
     error e = {0};

@@ -20,6 +20,8 @@ void tiny_rope(spec *s, uint32_t dims);
 
 /* Writes the model; ends the test if that fails. */
 void tiny_write(const char *path, const spec *s, const tiny *t);
+/* The tensors of one spec under another. */
+void tiny_write_as(const char *path, const spec *made, const spec *said, const tiny *t);
 
 /* A deterministic sequence of ids below the vocabulary's size. */
 void tiny_ids(int32_t *ids, size_t n, uint32_t vocab, uint32_t seed);

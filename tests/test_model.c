@@ -1,0 +1,71 @@
+/* model_open refuses files whose tensors do not fit their spec, and names the tensor. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/model.h"
+#include "files.h"
+#include "tiny.h"
+
+TestSuite(model, .init = folder_open, .fini = folder_close);
+
+/* Writes tensors of `made` under the spec `said`; the message must have `text`. */
+static void refused(const spec *made, const spec *said, const char *text) {
+    const char *path = folder_path("model.qbin");
+    tiny_write_as(path, made, said, &(tiny){0});
+    model *m;
+    error e = {0};
+    cr_assert_eq(model_open(&m, path, &e), E_FILE);
+    cr_assert_null(m);
+    cr_assert(strstr(e.text, text) && strstr(e.text, "model.qbin"), "says '%s', not '%s'", e.text, text);
+}
+
+Test(model, a_tensor_that_is_missing) {
+    spec made = tiny_spec(), said = tiny_spec();
+    said.attention_bias = true;
+    refused(&made, &said, "layers.0.q_bias is missing");
+    made.tied = true;
+    said.attention_bias = false;
+    refused(&made, &said, "head is missing");
+    spec_free(&made), spec_free(&said);
+}
+
+Test(model, a_tensor_of_another_shape) {
+    spec made = tiny_spec(), said = tiny_spec();
+    said.intermediate = 173;
+    refused(&made, &said, "layers.0.gate: has 2 dimensions [172, 72] where the spec asks for 2 [173, 72]");
+    said.intermediate = made.intermediate;
+    said.vocab--;
+    refused(&made, &said, "embed");
+    spec_free(&made), spec_free(&said);
+}
+
+Test(model, a_tensor_that_the_spec_has_no_use_for) {
+    spec made = tiny_spec(), said = tiny_spec();
+    made.mlp_bias = true;
+    refused(&made, &said, "layers.0.gate_bias: the spec has no use for it");
+    spec_free(&made), spec_free(&said);
+}
+
+Test(model, a_norm_that_it_cannot_run) {
+    spec made = tiny_spec(), said = tiny_spec();
+    said.norm = NORM_LAYER;
+    refused(&made, &said, "RMSNorm");
+    spec_free(&made), spec_free(&said);
+}
+
+Test(model, opens_what_fits) {
+    spec s = tiny_spec();
+    const char *path = folder_path("model.qbin");
+    tiny_write(path, &s, &(tiny){0});
+    model *m;
+    error e = {0};
+    cr_assert_eq(model_open(&m, path, &e), OK, "%s", e.text);
+    cr_assert_null(m->tokenizer);
+    cr_assert_null(m->layers[2].down.bias);
+    cr_assert_neq(m->head, m->embed);
+    model_close(&m);
+    model_close(&m);
+    spec_free(&s);
+}

@@ -1,0 +1,142 @@
+#!/bin/bash
+# What `run` and `logits` promise to someone who types them.
+. tests/lib.sh
+
+MODEL=$WORK/demo.qbin
+"$BIN/convert" models/demo q4 --quiet -o "$MODEL" || exit 1
+PROMPT='Once upon a time'
+
+same() { cmp -s "$1" "$2"; }
+isas() { for i in scalar avx2 avx512; do QBIN_ISA=$i "$BIN/logits" -m "$MODEL" --ids 1 -o /dev/null 2>/dev/null && echo $i; done; }
+
+# ---- the same everywhere ----
+
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 60 -s 3
+ends "a seed gives a text" 0
+cp "$WORK/out" "$WORK/text"
+check "which begins with the prompt" grep -q "^$PROMPT" "$WORK/text"
+check "and goes on" [ "$(wc -c <"$WORK/text")" -gt 40 ]
+for t in 1 2 3 7; do
+    run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 60 -s 3 -t $t
+    check "the same text with -t $t" same "$WORK/out" "$WORK/text"
+done
+for b in 1 3 512; do
+    run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 60 -s 3 -b $b
+    check "the same text with -b $b" same "$WORK/out" "$WORK/text"
+done
+for i in $(isas); do
+    run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 60 -s 3 --isa $i
+    check "the same text with --isa $i" same "$WORK/out" "$WORK/text"
+done
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 60 -s 4
+check "another text with another seed" [ "$(cmp -s "$WORK/out" "$WORK/text"; echo $?)" = 1 ]
+
+IDS=$(seq -s, 1 600 | head -c 1800)
+IDS=${IDS%,*}
+run "$BIN/logits" -m "$MODEL" --ids "$IDS" -c 1000 -t 1 -b 512 --isa scalar -o "$WORK/wanted.f32"
+ends "logits are written" 0
+for o in '-t 2 -b 1' '-t 3 -b 7' '-t 7 -b 64' '-t 2 -b 512'; do
+    # shellcheck disable=SC2086
+    run "$BIN/logits" -m "$MODEL" --ids "$IDS" -c 1000 $o
+    check "the same logits with $o, through a pipe" same "$WORK/out" "$WORK/wanted.f32"
+done
+for i in $(isas); do
+    run "$BIN/logits" -m "$MODEL" --ids "$IDS" -c 1000 --isa $i
+    check "the same logits with --isa $i" same "$WORK/out" "$WORK/wanted.f32"
+done
+
+# ---- where the prompt comes from ----
+
+greedy() { run "$BIN/run" -m "$MODEL" -n 12 --temp 0 "$@"; }
+greedy -p "$PROMPT"
+cp "$WORK/out" "$WORK/text"
+printf '%s\n' "$PROMPT" >"$WORK/prompt"
+greedy -f "$WORK/prompt"
+check "-f FILE" same "$WORK/out" "$WORK/text"
+printf %s "$PROMPT" | "$BIN/run" -m "$MODEL" -n 12 --temp 0 >"$WORK/out" 2>"$WORK/err"
+check "a pipe" same "$WORK/out" "$WORK/text"
+printf '%s\n' "$PROMPT" | "$BIN/run" -m "$MODEL" -n 12 --temp 0 -p - >"$WORK/out" 2>"$WORK/err"
+check "-p -" same "$WORK/out" "$WORK/text"
+greedy -e -p 'Once\x20upon a\x20time'
+check "-e reads escapes" same "$WORK/out" "$WORK/text"
+greedy -p 'a\nb' -n 0
+check "which are text without it" grep -q 'a\\nb' "$WORK/out"
+greedy -p "$PROMPT" --no-display-prompt
+check "--no-display-prompt leaves the prompt out" [ "$PROMPT$(cat "$WORK/out")" = "$(cat "$WORK/text")" ]
+greedy -p '' -n 4 --ids
+check "an empty prompt begins with BOS" grep -qE '^[0-9]+(,[0-9]+){4}$' "$WORK/out"
+greedy -p "$PROMPT" --ids
+ids=$(cat "$WORK/out")
+greedy --prompt-ids "$(echo "$ids" | cut -d, -f1-4)" -n 0 --ids
+check "--prompt-ids takes what --ids gives" [ "$(cat "$WORK/out")" = "$(echo "$ids" | cut -d, -f1-4)" ]
+run "$BIN/run" -m "$MODEL" -n 1 -p a -f "$WORK/prompt"
+refused "two prompts are refused" 2 'one is enough'
+run "$BIN/run" -m "$MODEL" -p "$PROMPT $PROMPT $PROMPT" -c 8
+refused "a prompt longer than the context is refused with both numbers" 1 'has [0-9]+ tokens.* 8 '
+
+# ---- what is printed where ----
+
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 8
+check "timings on stderr" grep -q '^generation .* tokens/s' "$WORK/err"
+check "sampler on stderr" grep -q '^sampler: .*seed [0-9]' "$WORK/err"
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 8 --quiet
+check "--quiet is quiet" [ ! -s "$WORK/err" ]
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 8 --quiet --json-timings
+check "--json-timings is one object" grep -qE '^\{"load_ms": .*"generated_tokens": 7, .*\}$' "$WORK/err"
+private=$(sed 's/.*"private_bytes": \([0-9]*\).*/\1/' "$WORK/err")
+cache=$(sed 's/.*"cache_bytes": \([0-9]*\).*/\1/' "$WORK/err")
+check "private memory is the cache and at most 64 MB" [ "$private" -le $((cache + (64 << 20))) ]
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n -1 -c 32 --ids --ignore-eos
+check "-n -1 goes on to the end of the context" [ "$(tr ',' '\n' <"$WORK/out" | wc -l)" -eq 33 ]
+for s in 1 2 3 4 5 6 7 8; do
+    run "$BIN/run" -m "$MODEL" -p 'é' -n 40 -s $s --temp 3 --top-k 0 --top-p 1 --min-p 0
+    check "whole characters only, seed $s" iconv -f UTF-8 -t UTF-8 -o /dev/null "$WORK/out"
+done
+
+# ---- being stopped ----
+
+# stopped SIGNAL: starts a long run, sends the signal when text has come; the exit code is in $code
+stopped() {
+    "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 100000 -c 100000 --ignore-eos >"$WORK/out" 2>"$WORK/err" &
+    local pid=$!
+    for _ in $(seq 100); do
+        [ "$(wc -c <"$WORK/out")" -gt 60 ] && break
+        sleep 0.05
+    done
+    "$@" $pid
+    wait $pid
+    code=$?
+}
+stopped kill -INT
+ends "Ctrl-C ends with 130 and timings" 130 '^generation'
+stopped kill -TERM
+ends "SIGTERM ends with 143 and timings" 143 '^generation'
+cut_model() { truncate -s 8192 "$MODEL"; }
+stopped cut_model
+ends "a file truncated while it runs ends with 3" 3 'truncated while in use'
+"$BIN/convert" models/demo q4 --quiet --force -o "$MODEL" || exit 1
+"$BIN/run" -m "$MODEL" -p "$PROMPT" -n 1000 --ignore-eos 2>"$WORK/err" | head -c 20 >"$WORK/out"
+check "a reader that has seen enough is no error" [ "$(grep -c error: "$WORK/err")" -eq 0 ]
+
+# ---- bad input ----
+
+run "$BIN/run" -m "$WORK/none.qbin" -p a
+refused "a missing file" 3 'none.qbin'
+run "$BIN/run" -m "$WORK" -p a
+refused "a folder" 3 "$WORK"
+run "$BIN/run" -m models/demo/model.safetensors -p a
+refused "a file that is no .qbin" 3 'model.safetensors'
+run "$BIN/run" -p a
+refused "no model" 2 '-m FILE'
+run "$BIN/run" -m "$MODEL" -p a --isa z80
+refused "an unknown instruction set" 2 'z80.*scalar'
+run "$BIN/logits" -m "$MODEL" --ids 1,x -o "$WORK/o"
+refused "ids that are none" 2 "'x'"
+run "$BIN/logits" -m "$MODEL" --ids 1,999999 -o "$WORK/o"
+refused "an id that is too large" 1 '999999'
+run "$BIN/convert" models/demo q4 --no-tokenizer --quiet -o "$WORK/bare.qbin"
+run "$BIN/run" -m "$WORK/bare.qbin" -p a
+refused "a text for a model without a tokenizer" 2 'tokenizer'
+run "$BIN/run" -m "$WORK/bare.qbin" --prompt-ids 1,2 --ids -n 3
+ends "which runs with ids" 0
+finish
