@@ -28,27 +28,28 @@ static unsigned codebook_zero(const format *f, const int8_t *book) {
 }
 
 static int ascending(const void *a, const void *b) {
-    return *(const int8_t *)a - *(const int8_t *)b;
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
 }
 
-void codebook_prepare(codebook *book, const int8_t *levels, size_t entries) {
+void codebook_prepare(codebook *book, const float *levels, size_t entries) {
     book->entries = entries;
-    memcpy(book->level, levels, entries);
-    qsort(book->level, entries, 1, ascending);
+    memcpy(book->level, levels, entries * sizeof *levels);
+    qsort(book->level, entries, sizeof *levels, ascending);
+    for (size_t i = 0; i < entries; i++) book->stored[i] = (int8_t)lrintf(book->level[i]);
     size_t code = 0;
     for (int i = 0; i < HALF_STEPS; i++) {
-        /* The middle of the half step, four times over to stay in integers, against the border to the next level. */
-        while (code + 1 < entries && 2 * i + 1 - HALF_STEPS > 2 * (book->level[code] + book->level[code + 1])) code++;
+        const float middle = ((float)i + 0.5f) / 2 - HALF_STEPS / 4;
+        while (code + 1 < entries && middle > (book->level[code] + book->level[code + 1]) / 2) code++;
         book->code_at[i] = (uint8_t)code;
-        book->level_at[i] = (float)book->level[code];
+        book->level_at[i] = book->level[code];
     }
 }
 
 /* The value of largest magnitude becomes the level of largest magnitude. */
 static grid range_codebook(const format *f, const fit_block *b, const codebook *book) {
-    const int first = book->level[0], last = book->level[book->entries - 1];
-    const int outer = -first > last ? first : last;
-    return (grid){.scale = outer ? grid_round(f, block_extreme(b) / (float)outer) : 0};
+    const float first = book->level[0], last = book->level[book->entries - 1], outer = -first > last ? first : last;
+    return (grid){.scale = outer != 0 ? grid_round(f, block_extreme(b) / outer) : 0};
 }
 
 static grid codebook_fit_block(const format *f, fit_method how, const codebook *book, const fit_block *b) {
@@ -95,7 +96,32 @@ static void codebook_gather(const format *f, fit_method how, const codebook *boo
     }
 }
 
-static const book_fit learn = {.gather = codebook_gather, .solve = solve_levels};
+typedef struct cluster {
+    double w, wu;
+} cluster;
+
+/* A plain alternation crawls: scales follow levels and levels follow scales. A step of nearly twice the distance gets there in half the rounds, and still converges. */
+static double codebook_relax(const format *f, const book_sums *sums, const codebook *book, float *levels) {
+    const float stride = 1.8f;
+    cluster clusters[256] = {{0}};
+    double cost = 0;
+    for (size_t i = 0; i < HALF_STEPS; i++) {
+        const double level = (double)book->level_at[i];
+        clusters[book->code_at[i]].w += sums->w[i];
+        clusters[book->code_at[i]].wu += sums->wu[i];
+        cost += sums->wuu[i] - 2 * level * sums->wu[i] + level * level * sums->w[i];
+    }
+    float outer = 0;
+    for (size_t c = 0; c < format_entries(f); c++) {
+        const float mean = clusters[c].w > 0 ? (float)(clusters[c].wu / clusters[c].w) : book->level[c];
+        levels[c] = book->level[c] + stride * (mean - book->level[c]);
+        outer = fabsf(levels[c]) > outer ? fabsf(levels[c]) : outer;
+    }
+    for (size_t c = 0; c < format_entries(f) && outer > 0; c++) levels[c] *= LEVEL_MAX / outer;
+    return cost;
+}
+
+static const book_fit learn = {.gather = codebook_gather, .solve = solve_levels, .relax = codebook_relax};
 
 const family family_codebook = {
     .name = "codebook",

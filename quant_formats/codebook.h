@@ -12,13 +12,14 @@ enum {
 
 struct codebook {
     size_t entries;
-    int8_t level[256];          /* ascending */
+    int8_t stored[256];         /* ascending, as in the file */
+    float level[256];           /* the same once learned; not rounded on the way there */
     float level_at[HALF_STEPS]; /* the level nearest to u in [i / 2 - 128, (i + 1) / 2 - 128) */
     uint8_t code_at[HALF_STEPS];
 };
 
-/* Makes a codebook of 2^bits levels (which are sorted here) ready. */
-void codebook_prepare(codebook *book, const int8_t *levels, size_t entries);
+/* Makes 2^bits levels (which are sorted here) ready. */
+void codebook_prepare(codebook *book, const float *levels, size_t entries);
 
 /* What is known about the values that share a codebook: the weight, and its first two moments, of the scaled values u = x / scale in each half step. Each
  * x weighs w * scale^2, so that the sums are squared errors of the weights themselves. Sums of disjoint parts may be added. */
@@ -32,9 +33,12 @@ void book_sums_add(book_sums *to, const book_sums *more);
 typedef struct book_fit {
     /* Adds one block. The scale is fitted for `book`; without one (NULL) the value of largest magnitude becomes LEVEL_MAX. */
     void (*gather)(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums);
-    /* The levels of least squared error for the sums: the exact optimum over int8 levels of which one has magnitude LEVEL_MAX (and one is 0 if
-     * the values are pruned, that is more than a twentieth is 0). Returns that error. levels[2^bits], ascending. */
-    double (*solve)(const format *f, const book_sums *sums, int8_t *levels);
+    /* The levels of least squared error for the sums: the exact optimum over whole levels of which one has magnitude LEVEL_MAX (and one is 0 if
+     * the values are pruned, that is more than a twentieth is 0). levels[2^bits], ascending. */
+    void (*solve)(const format *f, const book_sums *sums, float *levels);
+    /* One step of an alternation with the scales: moves the levels of `book` towards the means of their values and beyond, not rounded; one keeps magnitude
+     * LEVEL_MAX. Returns the squared error that the sums have for `book`. */
+    double (*relax)(const format *f, const book_sums *sums, const codebook *book, float *levels);
 } book_fit;
 
 #endif

@@ -64,6 +64,6 @@ grid fit_asymmetric(const format *f, const fit_block *b, float hi, grid start);
 grid fit_codebook(const format *f, const fit_block *b, const codebook *book, grid start);
 
 /* ---- kmeans.c ---- */
-double solve_levels(const format *f, const book_sums *sums, int8_t *levels);
+void solve_levels(const format *f, const book_sums *sums, float *levels);
 
 #endif

@@ -55,7 +55,7 @@ static void extend(search *s, size_t m) {
 }
 
 /* The best levels with the first at -LEVEL_MAX (if `first`) or the last at LEVEL_MAX. Returns their error. */
-static double search_levels(search *s, bool first, int8_t *levels) {
+static double search_levels(search *s, bool first, float *levels) {
     for (int j = 0; j < POSITIONS; j++) {
         const bool allowed = (!first || j == 0) && !(s->keep_zero && j > LEVEL_MAX);
         s->cost[0][j] = allowed ? spread(s->sums, 0, step_of(j - LEVEL_MAX), j - LEVEL_MAX) : INFINITY;
@@ -72,11 +72,11 @@ static double search_levels(search *s, bool first, int8_t *levels) {
             best = j;
         }
     }
-    for (size_t m = last + 1; m-- > 0; best = m ? s->from[m][best] : best) levels[m] = (int8_t)(best - LEVEL_MAX);
+    for (size_t m = last + 1; m-- > 0; best = m ? s->from[m][best] : best) levels[m] = (float)(best - LEVEL_MAX);
     return least;
 }
 
-double solve_levels(const format *f, const book_sums *sums, int8_t *levels) {
+void solve_levels(const format *f, const book_sums *sums, float *levels) {
     prefix p = {0};
     for (size_t i = 0; i < HALF_STEPS; i++) {
         p.w[i + 1] = p.w[i] + sums->w[i];
@@ -84,10 +84,7 @@ double solve_levels(const format *f, const book_sums *sums, int8_t *levels) {
         p.wuu[i + 1] = p.wuu[i] + sums->wuu[i];
     }
     search s = {.sums = &p, .entries = format_entries(f), .keep_zero = sums->zeros > sums->values / 20};
-    int8_t other[ENTRIES_MAX];
+    float other[ENTRIES_MAX];
     const double with_first = search_levels(&s, true, levels), with_last = search_levels(&s, false, other);
-    if (with_last < with_first) {
-        for (size_t i = 0; i < s.entries; i++) levels[i] = other[i];
-    }
-    return with_last < with_first ? with_last : with_first;
+    for (size_t i = 0; i < s.entries && with_last < with_first; i++) levels[i] = other[i];
 }

@@ -65,45 +65,55 @@ static float sum_weights(const fit_block *b) {
     return lanes_sum(s);
 }
 
-static void consider_asymmetric(const format *f, const fit_block *b, float w, float hi, grid g, grid *best, float *best_error) {
-    enum { REFITS = 4 };
-    for (int i = 0; i < REFITS && g.scale != 0; i++) {
-        const fit_sums2 s = sum_asymmetric(b, 1 / g.scale, g.min, hi);
-        const float cost = s.rr * g.scale * g.scale;
-        if (cost < *best_error) {
-            *best_error = cost;
-            *best = g;
-        }
-        float t, m;
-        if (!solve_asymmetric(&s, w, &t, &m)) break;
-        const grid next = {.scale = grid_round(f, g.scale * (1 + t))};
-        /* The minimum that fits the rounded scale: mean of x - scale * l. */
-        const float shift = ((s.r + s.l) * g.scale - s.l * next.scale) / w;
-        const grid rounded = {next.scale, grid_round(f, g.min + shift)};
-        if (rounded.scale == g.scale && rounded.min == g.min) break;
-        g = rounded;
+typedef struct found {
+    float cost;
+    grid at;
+} found;
+
+enum { KEPT = 2, WIDTHS = 7, SHIFTS = 2, REFITS = 4 };
+
+static void keep(found best[KEPT], found new) {
+    for (int i = 0; i < KEPT; i++) {
+        if (!(new.cost < best[i].cost)) continue;
+        const found worse = best[i];
+        best[i] = new;
+        new = worse;
     }
 }
 
-/* Candidates from the smallest value upwards with 14.1 .. 15.9 steps over the range (make_qkx2_quants of llama.cpp), each corrected by least squares. */
+/* Walks from a grid, as it would be stored, to the one that fits its codes better. */
+static void descend(const format *f, const fit_block *b, float w, float hi, grid g, found *best) {
+    for (int i = 0; i < REFITS && g.scale != 0; i++) {
+        const fit_sums2 s = sum_asymmetric(b, 1 / g.scale, g.min, hi);
+        const found here = {s.rr * g.scale * g.scale, g};
+        if (here.cost < best->cost) *best = here;
+        float t, m;
+        if (!solve_asymmetric(&s, w, &t, &m)) return;
+        const float scale = grid_round(f, g.scale * (1 + t));
+        /* The minimum that fits the rounded scale: the mean of x - scale * l. */
+        const grid next = {scale, grid_round(f, g.min + ((s.r + s.l) * g.scale - s.l * scale) / w)};
+        if (next.scale == g.scale && next.min == g.min) return;
+        g = next;
+    }
+}
+
+/* Candidates put half a step fewer to three more steps over the range of the block (make_qkx2_quants of llama.cpp tries one step about it), and begin at the
+ * smallest value or half a step above: clipping both ends often pays. Each is corrected by least squares. */
 grid fit_asymmetric(const format *f, const fit_block *b, float hi, grid start) {
     if (start.scale == 0) return start;
-    const float low = start.min, width = start.scale * hi, w = sum_weights(b);
-    grid found = start, best = start;
-    float least = INFINITY, best_error = INFINITY;
-    for (int step = 0; step <= 36; step++) {
-        const float by = (hi - 0.9f + 0.05f * (float)step) / width;
+    const float width = start.scale * hi, w = sum_weights(b);
+    found rough[KEPT] = {{INFINITY, start}, {INFINITY, start}}, best = {INFINITY, start};
+    for (int i = 0; i < WIDTHS * SHIFTS; i++) {
+        const float by = (hi - 0.6f + 0.6f * (float)(i / SHIFTS)) / width;
+        const float low = start.min + 0.5f * (float)(i % SHIFTS) / by;
         const fit_sums2 s = sum_asymmetric(b, by, low, hi);
         float t, m;
         if (!solve_asymmetric(&s, w, &t, &m)) continue;
-        const float cost = (s.rr - t * s.lr - m * s.r) / (by * by);
-        if (cost < least) {
-            least = cost;
-            found = (grid){(1 + t) / by, low + m / by};
-        }
+        keep(rough, (found){(s.rr - t * s.lr - m * s.r) / (by * by), {(1 + t) / by, low + m / by}});
     }
-    found = (grid){grid_round(f, found.scale), grid_round(f, found.min)};
-    consider_asymmetric(f, b, w, hi, start, &best, &best_error);
-    consider_asymmetric(f, b, w, hi, found, &best, &best_error);
-    return best;
+    descend(f, b, w, hi, start, &best);
+    for (int i = 0; i < KEPT; i++) {
+        if (rough[i].cost < INFINITY) descend(f, b, w, hi, (grid){grid_round(f, rough[i].at.scale), grid_round(f, rough[i].at.min)}, &best);
+    }
+    return best.at;
 }

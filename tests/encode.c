@@ -24,7 +24,7 @@ encoded encode_as(const format *f, const char *how, const float *x, size_t rows,
     encoded out = {.format = *f, .layout = en.layout, .data = aligned_alloc(64, en.layout.bytes)};
     cr_assert(out.data);
     memset(out.data, 0, en.layout.bytes);
-    if (en.books) memcpy(out.data, book.level, book.entries);
+    if (en.books) memcpy(out.data, book.stored, book.entries);
     group g;
     cr_assert_eq(group_open(&g, &en, &e), OK);
     double missed = 0, power = 0;

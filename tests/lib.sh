@@ -4,7 +4,7 @@
 #   SHARED   third-party data beside the repository; a test that wants it asks `shared FILE` and skips with a word
 #   $WORK/out and $WORK/err hold what the last `run` printed, $code how it ended
 set -u
-BIN=${BIN:-$PWD/bin}
+BIN=${BIN:-$PWD/build/bin}
 SHARED=${SHARED:-$PWD/../shared}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/qbin-test.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT

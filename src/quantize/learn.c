@@ -1,5 +1,6 @@
 #include "quantize/learn.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,8 +52,8 @@ static status take_sample(const encoder *en, const row_source *from, sample *s, 
     return OK;
 }
 
-/* One round: the scales of all blocks for the levels so far, and what the levels should be for those. */
-static double learn_round(const encoder *en, const sample *s, int threads, const codebook *book, book_sums *parts, int8_t *levels) {
+/* The scales of all blocks for the levels so far, and the sums that the next levels come from. */
+static void gather(const encoder *en, const sample *s, int threads, const codebook *book, book_sums *parts) {
     const book_fit *learn = en->format.family->learn;
     memset(parts, 0, PARTS * sizeof *parts);
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
@@ -63,23 +64,32 @@ static double learn_round(const encoder *en, const sample *s, int threads, const
         }
     }
     for (size_t part = 1; part < PARTS; part++) book_sums_add(&parts[0], &parts[part]);
-    return learn->solve(&en->format, &parts[0], levels);
 }
 
+/* Exact k-means for scales from the range; then levels that are not rounded, in alternation with the scales that suit them (rounded ones would be stuck at
+ * once, since a step is often below a half); then the exact whole levels for the scales found. */
 static status learn_levels(const encoder *en, const sample *s, int threads, codebook *book, error *e) {
-    book_sums *parts = malloc(PARTS * sizeof *parts);
-    if (!parts) return fail(e, E_MEMORY, "no memory for the sums of a codebook");
-    const double enough = 0.999; /* a round that gains less than a thousandth is the last */
-    double before = 0;
-    for (int round = 0; round < en->method->rounds; round++) {
-        int8_t levels[256];
-        const double missed = learn_round(en, s, threads, round ? book : NULL, parts, levels);
-        if (round && missed > before) break;
-        codebook_prepare(book, levels, format_entries(&en->format));
-        if (round && missed > enough * before) break;
+    const double enough = 0.9999; /* a round that gains less is the last */
+    const book_fit *learn = en->format.family->learn;
+    const size_t entries = format_entries(&en->format);
+    book_sums *sums = malloc(PARTS * sizeof *sums);
+    if (!sums) return fail(e, E_MEMORY, "no memory for the sums of a codebook");
+    float levels[256];
+    gather(en, s, threads, NULL, sums);
+    learn->solve(&en->format, sums, levels);
+    codebook_prepare(book, levels, entries);
+    double before = INFINITY;
+    for (int round = 1; round < en->method->rounds; round++) {
+        gather(en, s, threads, book, sums);
+        const double missed = learn->relax(&en->format, sums, book, levels);
+        if (round + 1 == en->method->rounds || missed > enough * before) {
+            learn->solve(&en->format, sums, levels);
+            round = en->method->rounds;
+        }
+        codebook_prepare(book, levels, entries);
         before = missed;
     }
-    free(parts);
+    free(sums);
     return OK;
 }
 

@@ -180,7 +180,7 @@ static status run_matrix(run *r, error *e) {
         const row_source from = rows_of(s);
         TRY(learn_book(&r->en, &from, job->threads, &r->book, e));
         r->en.books = &r->book;
-        TRY(qbin_write(job->writer, r->index, 0, r->book.level, r->book.entries, e));
+        TRY(qbin_write(job->writer, r->index, 0, r->book.stored, r->book.entries, e));
         rows_done(s, 0, s->bytes);
     }
     const uint64_t group_bytes_in = TILE_ROWS * entry->k * s->type->bytes;
