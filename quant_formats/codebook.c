@@ -100,7 +100,8 @@ typedef struct cluster {
     double w, wu;
 } cluster;
 
-/* A plain alternation crawls: scales follow levels and levels follow scales. A step of nearly twice the distance gets there in half the rounds, and still converges. */
+/* A plain alternation crawls: scales follow levels and levels follow scales. A step of nearly twice the distance gets there in half the rounds, and
+ * still converges. */
 static double codebook_relax(const format *f, const book_sums *sums, const codebook *book, float *levels) {
     const float stride = 1.8f;
     cluster clusters[256] = {{0}};

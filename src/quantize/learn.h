@@ -5,7 +5,8 @@
 
 #include "quantize/encode.h"
 
-/* Most values of a tensor that levels are learned from: sixteen levels need no more (measured: four times as many change the error by less than a hundredth). */
+/* Most values of a tensor that levels are learned from: sixteen levels need no more (measured: four times as many change the error by less than a
+ * hundredth). */
 enum { LEARN_VALUES = 1 << 18 };
 
 /* Learns the codebook of a format with one per tensor: en->books is not looked at. *book becomes ready for fits. E_MEMORY. Values that are not finite
