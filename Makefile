@@ -169,7 +169,13 @@ format-page:
 	@echo '# The .qbin file'
 	@echo
 	@echo 'The comments of the headers that own each part, put together by `make docs`; a test checks that this page is current.'
-	@awk -f docs/comment.awk $(wildcard src/file/qbin.h quant_formats/format.h src/text/block.h)
+	@awk -f docs/comment.awk $(wildcard src/file/qbin.h src/file/spec.h quant_formats/format.h src/text/block.h)
+	@echo
+	@echo 'The fields of the spec; JSON keys are their names, enumerations are stored by name in lower case:'
+	@echo
+	@echo '```c'
+	@sed -n '/^typedef enum norm_kind/,/^} spec;/p' src/file/spec.h
+	@echo '```'
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions

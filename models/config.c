@@ -9,9 +9,12 @@
  * classifier are called. Special token ids that the engine needs are read before. */
 const char *const config_harmless[] = {
     /* the file */
+    "_commit_hash",
     "_name_or_path",
     "architectures",
     "dtype",
+    "max_sequence_length",
+    "model_max_length",
     "model_type",
     "qbin_source",
     "torch_dtype",
@@ -25,6 +28,8 @@ const char *const config_harmless[] = {
     "_attn_implementation_autoset",
     "_flash_attn_2_enabled",
     "attn_implementation",
+    "gradient_checkpointing",
+    "is_decoder",
     "is_llama_config",
     "output_attentions",
     "output_hidden_states",
@@ -91,9 +96,9 @@ const char *const config_harmless[] = {
 static const struct neutral {
     const char *key, *value;
 } neutrals[] = {
-    {"add_cross_attention", "false"}, {"chunk_size_feed_forward", "0"}, {"is_decoder", "false"},       {"is_encoder_decoder", "false"},
-    {"partial_rotary_factor", "1.0"}, {"pruned_heads", "{}"},           {"rope_interleaved", "false"}, {"tf_legacy_loss", "false"},
-    {"tie_encoder_decoder", "false"}, {"use_sliding_window", "false"},  {"attention_bias", "false"},   {"mlp_bias", "false"},
+    {"add_cross_attention", "false"}, {"chunk_size_feed_forward", "0"}, {"is_encoder_decoder", "false"}, {"partial_rotary_factor", "1.0"},
+    {"pruned_heads", "{}"},           {"rope_interleaved", "false"},    {"tf_legacy_loss", "false"},     {"tie_encoder_decoder", "false"},
+    {"use_sliding_window", "false"},  {"attention_bias", "false"},      {"mlp_bias", "false"},           {"output_router_logits", "false"},
 };
 
 status config_open(config *c, const json_t *object, const char *where, error *e) {
@@ -112,6 +117,10 @@ const json_t *config_get(config *c, const char *key) {
     const json_t *value = json_object_get(c->object, key);
     json_object_set_new(c->seen, key, json_true());
     return json_is_null(value) ? NULL : value;
+}
+
+bool config_has(const config *c, const char *key) {
+    return json_object_get(c->object, key);
 }
 
 static status absent(const config *c, const char *key, bool needed, error *e) {

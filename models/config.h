@@ -23,6 +23,9 @@ void config_close(config *c);
 /* The value, or NULL if absent or null. Counts as read either way. */
 const json_t *config_get(config *c, const char *key);
 
+/* Is the key there, even as null? For defaults that only an absent key means. */
+bool config_has(const config *c, const char *key);
+
 /* Typed values. `fallback` is used when the key is absent; CONFIG_NEEDED, NAN and NULL mean that it must be there. */
 #define CONFIG_NEEDED UINT32_MAX
 status config_uint(config *c, const char *key, uint32_t fallback, uint32_t *out, error *e);

@@ -33,6 +33,9 @@ Test(models, mistral) {
     s = configured("{\"model_type\": \"mistral\", \"sliding_window\": null}");
     cr_assert(s.window[0] == 0 && s.window[1] == 0);
     spec_free(&s);
+    s = configured("{\"model_type\": \"mistral\"}");
+    cr_assert(s.window[0] == 4096 && s.window[1] == 4096);
+    spec_free(&s);
 }
 
 Test(models, keys_without_an_effect_are_allowed) {

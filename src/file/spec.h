@@ -13,7 +13,14 @@
 
 #include "base/error.h"
 
-enum { SPEC_LAYERS_MAX = 1024, HEAD_DIM_MAX = 1024, ROPE_DIMS_MAX = 1024, EOS_MAX = 16, SPEC_TEXT = 96 };
+enum {
+    SPEC_LAYERS_MAX = 1024,
+    SPEC_SIZE_MAX = 1 << 22, /* hidden, intermediate, heads * head_dim */
+    HEAD_DIM_MAX = 1024,
+    ROPE_DIMS_MAX = 1024,
+    EOS_MAX = 16,
+    SPEC_TEXT = 96,
+};
 
 typedef enum norm_kind { NORM_RMS, NORM_LAYER } norm_kind;
 typedef enum activation_kind { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH } activation_kind;
