@@ -23,7 +23,7 @@ LINK    = $(CC) $(SANITIZE) $(OPENMP) $(LDFLAGS)
 LIBS    = -ljansson -lpcre2-8 -lutf8proc -lxxhash -lpthread -lm $(LDLIBS)
 
 MACHINE := $(shell $(CC) -dumpmachine)
-ISAS_x86_64  = scalar
+ISAS_x86_64  = scalar avx2 avx512
 ISAS_aarch64 = scalar
 ISAS := $(or $(ISAS_$(firstword $(subst -, ,$(MACHINE)))),scalar)
 FLAGS_scalar = -O2

@@ -17,7 +17,8 @@
 #include "base/half.h"
 
 #define SIMD_NEEDS 0u
-#define UNROLL     /* before a short loop with a constant count: unrolled, so that arrays it indexes are registers. Here a vector is an array anyway. */
+#define FOLD       static inline __attribute__((always_inline)) /* compiler.h says what these words are for; here a vector is an array in memory, */
+#define UNROLL                                                  /* and unrolling would only make the code long */
 enum {
     SIMD_PANEL = 4,          /* tokens of an activation panel */
     SIMD_GEMM_GROUPS = 2,    /* row groups of a tile of the matrix product */

@@ -1,6 +1,6 @@
 /* lane.h: what every source of this folder starts with. Each is compiled once per instruction set, with -DSIMD_HEADER and -DSIMD_ISA.
  *
- * Owns the names that differ per instruction set and the word FOLD: a function that takes constants and is only ever a part of its caller. */
+ * Owns the names that differ per instruction set. FOLD and UNROLL are words of the vector layer (simd/compiler.h). */
 #ifndef QBIN_KERNELS_LANE_H
 #define QBIN_KERNELS_LANE_H
 
@@ -8,8 +8,6 @@
 
 #include "base/check.h"
 #include "kernels/kernels.h"
-
-#define FOLD static inline __attribute__((always_inline))
 
 /* LANE(rmsnorm) is rmsnorm_avx2, rmsnorm_avx512 ...: one symbol per instruction set. */
 #define LANE(name)           LANE_NAME(name, SIMD_ISA)

@@ -1,0 +1,206 @@
+/* avx512.h: the vector layer on 512-bit registers, with byte dot products (VNNI). Same names and same bits as scalar.h, which says what each means. */
+#ifndef QBIN_SIMD_AVX512_H
+#define QBIN_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/half.h"
+#include "simd/compiler.h"
+
+#define SIMD_NEEDS (CPU_AVX2 | CPU_AVX512)
+enum {
+    SIMD_PANEL = 7,          /* 2 x 7 integer and 2 x 7 float sums leave four registers for weights, scales and an activation */
+    SIMD_GEMM_GROUPS = 2,    /* row groups of a tile of the matrix product */
+    SIMD_ATTEND_QUERIES = 8, /* queries of a tile of attention */
+};
+FOLD int simd_gemv_groups(int tokens) {
+    return tokens <= 3 ? 4 : 2;
+}
+FOLD int simd_plain_groups(int tokens) {
+    return tokens <= 3 ? 4 : 2;
+}
+FOLD int simd_attend_vectors(int queries) {
+    return queries <= 4 ? 4 : 2;
+}
+
+typedef __m512 f32x16;
+typedef __m512i i32x16;
+typedef __m512i u8x64;
+
+FOLD __mmask16 lanes_below(size_t n) {
+    return (__mmask16)((1u << n) - 1);
+}
+
+/* ---- f32: loads, stores, constants ---- */
+
+FOLD f32x16 f32_set(float x) {
+    return _mm512_set1_ps(x);
+}
+FOLD f32x16 f32_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+FOLD f32x16 f32_load_part(const float *p, size_t n) {
+    return _mm512_maskz_loadu_ps(lanes_below(n), p);
+}
+FOLD void f32_store(float *p, f32x16 a) {
+    _mm512_storeu_ps(p, a);
+}
+FOLD void f32_store_part(float *p, f32x16 a, size_t n) {
+    _mm512_mask_storeu_ps(p, lanes_below(n), a);
+}
+FOLD f32x16 f32_load_f16(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+FOLD f32x16 f32_load_bf16(const uint16_t *p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
+}
+FOLD void f32_store_f16(uint16_t *p, f32x16 a) {
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+FOLD f32x16 f32_load_twice(const float *p, size_t n) {
+    const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    return _mm512_permutexvar_ps(twice, f32_load_part(p, n));
+}
+
+/* ---- f32: arithmetic ---- */
+
+FOLD f32x16 f32_add(f32x16 a, f32x16 b) {
+    return _mm512_add_ps(a, b);
+}
+FOLD f32x16 f32_sub(f32x16 a, f32x16 b) {
+    return _mm512_sub_ps(a, b);
+}
+FOLD f32x16 f32_mul(f32x16 a, f32x16 b) {
+    return _mm512_mul_ps(a, b);
+}
+FOLD f32x16 f32_div(f32x16 a, f32x16 b) {
+    return _mm512_div_ps(a, b);
+}
+FOLD f32x16 f32_fma(f32x16 a, f32x16 b, f32x16 c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+FOLD f32x16 f32_max(f32x16 a, f32x16 b) {
+    return _mm512_max_ps(a, b);
+}
+FOLD f32x16 f32_min(f32x16 a, f32x16 b) {
+    return _mm512_min_ps(a, b);
+}
+FOLD f32x16 f32_abs(f32x16 a) {
+    return _mm512_abs_ps(a);
+}
+FOLD f32x16 f32_neg(f32x16 a) {
+    return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f));
+}
+FOLD f32x16 f32_select(uint32_t mask, f32x16 a, f32x16 b) {
+    return _mm512_mask_blend_ps((__mmask16)mask, b, a);
+}
+FOLD f32x16 f32_where_negative(f32x16 x, f32x16 a, f32x16 b) {
+    return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), b, a);
+}
+FOLD f32x16 f32_times_power(f32x16 a, f32x16 n) {
+    return _mm512_scalef_ps(a, n);
+}
+FOLD f32x16 f32_swap_pairs(f32x16 a) {
+    return _mm512_permute_ps(a, 0xb1);
+}
+FOLD float f32_sum(f32x16 a) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+FOLD float f32_top(f32x16 a) {
+    const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+/* ---- i32 ---- */
+
+FOLD i32x16 i32_set(int32_t x) {
+    return _mm512_set1_epi32(x);
+}
+FOLD i32x16 i32_add(i32x16 a, i32x16 b) {
+    return _mm512_add_epi32(a, b);
+}
+FOLD i32x16 i32_max(i32x16 a, i32x16 b) {
+    return _mm512_max_epi32(a, b);
+}
+FOLD int32_t i32_sum(i32x16 a) {
+    return _mm512_reduce_add_epi32(a);
+}
+FOLD int32_t i32_top(i32x16 a) {
+    return _mm512_reduce_max_epi32(a);
+}
+FOLD void i32_store_i8(int8_t *p, i32x16 a) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(a));
+}
+FOLD f32x16 f32_of_i32(i32x16 a) {
+    return _mm512_cvtepi32_ps(a);
+}
+FOLD i32x16 i32_round(f32x16 a) {
+    return _mm512_cvt_roundps_epi32(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+FOLD i32x16 i32_bits(f32x16 a) {
+    return _mm512_castps_si512(a);
+}
+
+/* ---- codes ---- */
+
+FOLD u8x64 u8_load(const uint8_t *p) {
+    return _mm512_loadu_si512(p);
+}
+FOLD void u8_store(uint8_t *p, u8x64 a) {
+    _mm512_storeu_si512(p, a);
+}
+FOLD u8x64 u8_field(u8x64 a, int shift, int bits) {
+    const __m512i down = shift == 0 ? a : _mm512_srli_epi32(a, (unsigned)shift);
+    return _mm512_and_si512(down, _mm512_set1_epi8((char)((1 << bits) - 1)));
+}
+FOLD u8x64 u8_join(u8x64 low, u8x64 high, int shift) {
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, (unsigned)shift));
+}
+FOLD u8x64 u8_table(const uint8_t *p) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+FOLD u8x64 u8_lookup(u8x64 table, u8x64 codes) {
+    return _mm512_shuffle_epi8(table, codes);
+}
+
+/* ---- dot products: vpdpbusd is exact for all unsigned and signed bytes ---- */
+
+typedef i32x16 dots;
+
+FOLD int dot_bias(int bits) {
+    (void)bits;
+    return 0;
+}
+FOLD int dot_class(int bits) {
+    (void)bits;
+    return 8;
+}
+FOLD dots dot_begin(int32_t start) {
+    return _mm512_set1_epi32(start);
+}
+FOLD dots dot_add(dots d, u8x64 codes, const int8_t *act, int bits, int step) {
+    (void)bits;
+    (void)step;
+    int32_t four;
+    memcpy(&four, act, sizeof four);
+    return _mm512_dpbusd_epi32(d, codes, _mm512_set1_epi32(four));
+}
+FOLD i32x16 dot_end(dots d) {
+    return d;
+}
+
+FOLD void prefetch(const void *p) {
+    _mm_prefetch(p, _MM_HINT_T0);
+}
+
+#endif
