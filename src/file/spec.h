@@ -1,8 +1,8 @@
 /* spec.h: the transformer spec, a set of orthogonal features that the one generic forward executes.
  *
  * No architecture name is needed to run. An architecture file (models/) fills it, the .qbin stores it as JSON, the engine reads it.
- * Every field that changes the mathematics has an entry in the one field table of spec.c, which writes, reads, checks and prints it. A field at its
- * neutral value is not written, and a key that the table does not know is refused by name: so a file that uses a newer feature
+ * Every field that changes the mathematics is a row of one table (spec_table.c), from which it is written, read, checked and printed. A field
+ * at its neutral value is not written, and a key that the table does not know is refused by name: so a file that uses a newer feature
  * is refused by an older program, and one that does not use it is not. */
 #ifndef QBIN_FILE_SPEC_H
 #define QBIN_FILE_SPEC_H
