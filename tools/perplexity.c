@@ -182,14 +182,15 @@ static status evaluate(job *j, size_t first, size_t n, error *e) {
         TRY(subject_open(&subjects[i], it->path, it->model, &o, w, j->compared && i > 0, e));
     }
     watch watched = {subjects, n, w->count, clock_seconds()};
-    const window_watch watcher = {say_window, &watched};
     if (!j->settings->quiet) {
         fprintf(stderr, "%s:", w->how->name);
         for (size_t i = 0; i < n; i++) fprintf(stderr, " %s", file_name(j->entries[first + i].path));
         fprintf(stderr, ", %zu windows of %zu tokens\n", w->count, w->context);
     }
     const size_t skip = j->compared ? 1 : 0;
-    TRY(perplexity_run(subjects + skip, n - skip, skip ? subjects : NULL, w, j->settings->quiet ? NULL : &watcher, e));
+    reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL};
+    if (!j->settings->quiet) r.watch = (window_watch){say_window, &watched};
+    TRY(perplexity_run(&r, e));
     for (size_t i = 0; i < n; i++) {
         verdict v;
         TRY(subject_verdict(&v, &subjects[i], e));

@@ -62,14 +62,15 @@ typedef struct memory {
     distribution *rows_of;
 } memory;
 
-enum { MEMORY_BYTES = 64 << 20 };
+enum { MEMORY_DEFAULT = 64 << 20 };
 
-static status memory_open(memory *m, const subject *reference, const windows *w, error *e) {
-    m->vocab = model_spec(reference->model)->vocab;
+static status memory_open(memory *m, const reading *r, error *e) {
+    const size_t bytes = r->memory ? r->memory : MEMORY_DEFAULT, scored = windows_scored(r->windows);
+    m->vocab = model_spec(r->reference->model)->vocab;
     m->stride = round_up(m->vocab, 16);
-    m->rows = MEMORY_BYTES / (m->stride * sizeof *m->logits);
+    m->rows = bytes / (m->stride * sizeof *m->logits);
     if (m->rows < 1) m->rows = 1;
-    if (m->rows > windows_scored(w)) m->rows = windows_scored(w);
+    if (m->rows > scored) m->rows = scored;
     m->logits = aligned_alloc(64, m->rows * m->stride * sizeof *m->logits);
     m->rows_of = malloc(m->rows * sizeof *m->rows_of);
     if (!m->logits || !m->rows_of) return fail(e, E_MEMORY, "no memory for the reference's logits, %zu x %zu", m->rows, m->vocab);
@@ -141,54 +142,48 @@ static status count_window(subject *s, const windows *w, size_t window, error *e
     return OK;
 }
 
-typedef struct group {
-    subject *subjects;
-    size_t n;
-    subject *reference;
-    memory memory;
-} group;
-
-static status run_window(group *g, const windows *w, size_t window, int32_t *ids, error *e) {
+/* All models go through a slice before the next, because the memory holds the reference's logits of one slice. */
+static status run_window(const reading *r, memory *kept, size_t window, int32_t *ids, error *e) {
+    const windows *w = r->windows;
     windows_copy(w, window, ids);
-    const size_t end = w->context - 1, rows = g->reference ? g->memory.rows : windows_scored(w);
+    const size_t end = w->context - 1, rows = kept ? kept->rows : windows_scored(w);
     size_t from = 0;
     for (size_t first = w->first; first < end; first += rows) {
         const size_t to = end - first < rows ? end : first + rows;
-        slice c = {.ids = ids, .scores = window * windows_scored(w), .window_first = w->first, .first = first};
-        c.memory = g->reference ? &g->memory : NULL;
-        if (g->reference) {
-            c.subject = g->reference;
+        slice c = {.ids = ids, .scores = window * windows_scored(w), .window_first = w->first, .first = first, .memory = kept};
+        if (r->reference) {
+            c.subject = r->reference;
             c.is_reference = true;
             TRY(run_slice(&c, from, to, e));
             c.is_reference = false;
         }
-        for (size_t i = 0; i < g->n; i++) {
-            c.subject = &g->subjects[i];
+        for (size_t i = 0; i < r->n; i++) {
+            c.subject = &r->subjects[i];
             TRY(run_slice(&c, from, to, e));
         }
         from = to;
     }
-    if (g->reference) TRY(count_window(g->reference, w, window, e));
-    for (size_t i = 0; i < g->n; i++) TRY(count_window(&g->subjects[i], w, window, e));
+    if (r->reference) TRY(count_window(r->reference, w, window, e));
+    for (size_t i = 0; i < r->n; i++) TRY(count_window(&r->subjects[i], w, window, e));
     return OK;
 }
 
-static status run_windows(group *g, const windows *w, const window_watch *watch, error *e) {
-    int32_t *ids = malloc(w->context * sizeof *ids);
-    if (!ids) return fail(e, E_MEMORY, "no memory for a window of %zu tokens", w->context);
+static status run_windows(const reading *r, memory *kept, error *e) {
+    int32_t *ids = malloc(r->windows->context * sizeof *ids);
+    if (!ids) return fail(e, E_MEMORY, "no memory for a window of %zu tokens", r->windows->context);
     status s = OK;
-    for (size_t i = 0; i < w->count && s == OK; i++) {
-        s = run_window(g, w, i, ids, e);
-        if (s == OK && watch && watch->done) watch->done(watch->context, i);
+    for (size_t i = 0; i < r->windows->count && s == OK; i++) {
+        s = run_window(r, kept, i, ids, e);
+        if (s == OK && r->watch.done) r->watch.done(r->watch.context, i);
     }
     free(ids);
     return s;
 }
 
-status perplexity_run(subject *subjects, size_t n, subject *reference, const windows *w, const window_watch *watch, error *e) {
-    group g = {.subjects = subjects, .n = n, .reference = reference};
-    status s = reference ? memory_open(&g.memory, reference, w, e) : OK;
-    if (s == OK) s = run_windows(&g, w, watch, e);
-    memory_close(&g.memory);
+status perplexity_run(const reading *r, error *e) {
+    memory kept = {0};
+    status s = r->reference ? memory_open(&kept, r, e) : OK;
+    if (s == OK) s = run_windows(r, r->reference ? &kept : NULL, e);
+    memory_close(&kept);
     return s;
 }

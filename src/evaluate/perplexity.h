@@ -1,6 +1,6 @@
 /* perplexity.h: reads windows of a text with one or several models and scores every prediction; with a reference also how far each model's predictions are
  * from the reference's. Models go through the windows together, so that the reference is evaluated once; its logits are kept for as many positions
- * as fit in 64 MB. Rows are scored by the threads that made them and summed in order of position: the result does not depend on threads or batches. */
+ * as fit in a given memory. Rows are scored by the threads that made them and summed in order of position: the result does not depend on threads or batches. */
 #ifndef QBIN_EVALUATE_PERPLEXITY_H
 #define QBIN_EVALUATE_PERPLEXITY_H
 
@@ -36,9 +36,17 @@ typedef struct window_watch {
     void *context;
 } window_watch;
 
-/* Evaluates all windows. `reference` may be NULL; it must have the subjects' vocabulary and tokenizer (the caller checks). E_RUN names subject and window
- * if a prediction is not finite. */
-status perplexity_run(subject *subjects, size_t n, subject *reference, const windows *w, const window_watch *watch, error *e);
+typedef struct reading {
+    const windows *windows;
+    subject *subjects;
+    size_t n;
+    subject *reference; /* NULL: none. It must have the subjects' vocabulary and tokenizer (the caller checks). */
+    size_t memory;      /* bytes for the reference's logits; 64 MB if 0 */
+    window_watch watch; /* {0}: nobody */
+} reading;
+
+/* Evaluates all windows. E_RUN names subject and window if a prediction is not finite. */
+status perplexity_run(const reading *r, error *e);
 
 /* exp of the mean so far. */
 double subject_perplexity(const subject *s);
