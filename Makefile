@@ -72,13 +72,14 @@ $(BUILD)/src/quantize/%.o: EXTRA = -O3 $(or $(OPENMP),-Wno-unknown-pragmas)
 $(BUILD)/quant_formats/%.o: EXTRA = -O3
 
 # One object per kernel source and instruction set. -O3: the accumulators of a tile must live in registers. The scalar objects are the
-# specification, not a fast path: unrolling them costs a minute of compiling each, and inlining their checks in a sanitizer build many.
+# specification, not a fast path: unrolling them costs a minute of compiling each, and inlining their checks in a sanitizer build many. -g1: lines
+# for profiles and traces; to follow variables through unrolled tiles takes longer than to compile them.
 LANE_SLOW = $(if $(SANITIZE),-O1 -fno-inline)
 define lanes
 $(BUILD)/%.$1.o: %.c $(BUILD)/flags
 	@mkdir -p $$(@D)
 	@echo "  compile $$< for $1"
-	$(Q)$$(COMPILE) -O3 $$(FLAGS_$1) $$(LANE_SLOW) -DSIMD_HEADER='"simd/$1.h"' -DSIMD_ISA=$1 -c -o $$@ $$<
+	$(Q)$$(COMPILE) -O3 -g1 $$(FLAGS_$1) $$(LANE_SLOW) -DSIMD_HEADER='"simd/$1.h"' -DSIMD_ISA=$1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call lanes,$i)))
 

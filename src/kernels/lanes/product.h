@@ -91,7 +91,7 @@ FOLD void tile_product(const code_kind kind, const int GROUPS, const int TOKENS,
     f32x16 acc[TILE_VECTORS];
     UNROLL for (int i = 0; i < GROUPS * TOKENS; i++) acc[i] = f32_set(0.0f);
     for (size_t tile = 0; tile < w->tiles; tile++) {
-        UNROLL for (int block = 0; block < TILE_K / kind.block; block++) block_product(kind, GROUPS, TOKENS, w, p, tile, block, acc);
+        for (int block = 0; block < TILE_K / kind.block; block++) block_product(kind, GROUPS, TOKENS, w, p, tile, block, acc);
     }
     UNROLL for (int g = 0; g < GROUPS; g++) {
         UNROLL for (int t = 0; t < TOKENS; t++) f32_store(to.y + (size_t)t * to.ld + g * TILE_ROWS, acc[g * TOKENS + t]);
