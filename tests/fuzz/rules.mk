@@ -22,7 +22,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/tar
 fuzzers: $(FUZZERS)
 
 fuzz:
-	$(MAKE) BUILD=$(BUILD)-fuzz CC=clang OPENMP= SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
+	$(MAKE) BUILD=$(BUILD)-fuzz CC=clang OPENMP= ISAS=scalar SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
 	@for f in $(FUZZ); do \
 	    kept=$(BUILD)-fuzz/corpus/$$f; mkdir -p $$kept; echo "$$f: $(FUZZ_SECONDS) s"; \
 	    nice $(BUILD)-fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
