@@ -1,12 +1,6 @@
 #include "engine/rank.h"
 
-#include <float.h>
 #include <stdbool.h>
-
-float finite_logit(float x) {
-    if (!(x >= -FLT_MAX)) return -FLT_MAX;
-    return x > FLT_MAX ? FLT_MAX : x;
-}
 
 static bool is_worse(candidate a, candidate b) {
     return a.logit < b.logit || (a.logit == b.logit && a.id > b.id);

@@ -3,6 +3,7 @@
 #ifndef QBIN_ENGINE_RANK_H
 #define QBIN_ENGINE_RANK_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,10 @@ typedef struct candidate {
 } candidate;
 
 /* Infinities become the largest finite number, NaN the lowest, so that a difference of logits is never NaN. */
-float finite_logit(float x);
+static inline float finite_logit(float x) {
+    const float low = x >= -FLT_MAX ? x : -FLT_MAX;
+    return low <= FLT_MAX ? low : FLT_MAX;
+}
 
 /* list[k] = the k best of logits[n], best first; 1 <= k <= n. */
 void rank_logits(candidate *list, size_t k, const float *logits, size_t n);
