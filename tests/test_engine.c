@@ -151,7 +151,11 @@ Test(engine, formats_can_be_mixed_in_a_layer) {
 
 /* ---- the same bits ---- */
 
+#if defined(__SANITIZE_THREAD__)
+enum { LONG = 300 }; /* more than one chunk of keys; the sanitizer is slow */
+#else
 enum { LONG = 600 };
+#endif
 
 static void same(const model *m, const session_options *o, const int32_t *ids, size_t call, const float *wanted, const char *what) {
     float *got = evaluate(m, o, ids, LONG, call);

@@ -114,6 +114,10 @@ void map_close(map *m) {
     *m = (map){0};
 }
 
+void map_want(const map *m) {
+    if (m->data) madvise((void *)(uintptr_t)m->data, m->size, MADV_WILLNEED);
+}
+
 void map_done(const map *m, size_t offset, size_t bytes) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t begin = ((uintptr_t)m->data + offset + page - 1) & ~(page - 1);

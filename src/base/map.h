@@ -17,6 +17,9 @@ typedef struct map {
 status map_open(map *m, const char *path, error *e);
 void map_close(map *m);
 
+/* Tells the kernel that all of it will be read soon: what is not in memory yet is read ahead, in large pieces. */
+void map_want(const map *m);
+
 /* Tells the kernel that [offset, offset + bytes) has been used and its pages can go. Only whole pages inside are dropped. */
 void map_done(const map *m, size_t offset, size_t bytes);
 

@@ -51,18 +51,15 @@ static void rotate(const session *s, float *head, size_t token) {
 
 /* Items are dealt like cards: later tokens see more keys, and so every thread gets its part of the long ones. */
 void attention_store(session *s, const block *b, int thread) {
-    const size_t dim = s->spec->head_dim, bytes = dim * sizeof(float);
-    float *head = s->workers[thread].head;
+    const size_t dim = s->spec->head_dim;
     for (size_t i = (size_t)thread; i < item_count(s); i += (size_t)s->threads) {
         const item it = item_at(s, i);
         uint8_t *keys = keys_of(s, b, it.kv_head), *values = values_of(s, b, it.kv_head);
         for (size_t t = it.t0; t < it.t1; t++) {
             const size_t position = s->position + t, at = t * s->key + it.kv_head * dim;
-            memcpy(head, s->k + at, bytes);
-            rotate(s, head, t);
-            s->cache->store_key(keys, dim, position, head);
-            memcpy(head, s->v + at, bytes);
-            s->cache->store_value(values + position * s->head_pad * s->cache->bytes, dim, head);
+            rotate(s, s->k + at, t);
+            s->cache->store_key(keys, dim, position, s->k + at);
+            s->cache->store_value(values + position * s->head_pad * s->cache->bytes, dim, s->v + at);
         }
     }
 }
@@ -76,13 +73,12 @@ static float *query_at(const session *s, item it, size_t i) {
 static void load_queries(const session *s, worker *w, item it, size_t queries) {
     const size_t dim = s->spec->head_dim, bytes = dim * sizeof(float);
     for (size_t i = 0; i < queries; i++) {
-        memcpy(w->head, query_at(s, it, i), bytes);
-        rotate(s, w->head, it.t0 + i / group_of(s));
-        s->kernels->scale(w->head, s->spec->attention_scale, dim);
-        memcpy(w->q + i * dim, w->head, bytes);
+        memcpy(w->q + i * dim, query_at(s, it, i), bytes);
+        rotate(s, w->q + i * dim, it.t0 + i / group_of(s));
         w->max[i] = -INFINITY;
         w->sum[i] = 0;
     }
+    s->kernels->scale(w->q, s->spec->attention_scale, queries * dim);
     memset(w->o, 0, queries * s->head_pad * sizeof *w->o);
 }
 

@@ -118,6 +118,7 @@ static status resolve(model *m, error *e) {
 
 static status open_parts(model *m, const char *path, error *e) {
     TRY(qbin_open(&m->file, path, e)); /* names the path itself */
+    map_want(&m->file.map);
     if (resolve(m, e) != OK) return fail_in(e, path);
     if (m->file.tokens_size == 0) return OK;
     if (tokenizer_open(&m->tokenizer, m->file.tokens, m->file.tokens_size, e) != OK) return fail_in(e, path);

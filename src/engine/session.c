@@ -55,7 +55,6 @@ static void worker_layout(const session *s, worker *w, arena *a) {
     w->rows = arena_take(a, s->kernels->panel * s->hidden, f);
     w->gate = arena_take(a, s->batch * BLOCK_ROWS, f);
     w->up = arena_take(a, s->batch * BLOCK_ROWS, f);
-    w->head = arena_take(a, s->head_pad, f);
     w->q = arena_take(a, queries * s->spec->head_dim, f);
     w->o = arena_take(a, queries * s->head_pad, f);
     w->max = arena_take(a, queries, f);

@@ -26,7 +26,6 @@ typedef struct worker { /* what a thread alone writes */
     activation input;   /* of one token: then every thread encodes for itself, and nobody waits */
     float *rows;        /* [panel][hidden]: normalised tokens on their way to the encoder */
     float *gate, *up;   /* [batch][BLOCK_ROWS] */
-    float *head;        /* [head_pad] */
     float *q, *o;       /* of a work item of attention: [queries][head_dim], [queries][head_pad] */
     float *max, *sum;   /* [queries] */
     float *attend;      /* scratch of the attention kernel */
