@@ -19,8 +19,8 @@ check "nothing else is left" [ "$(litter)" -eq 0 ]
 
 # Killed at any moment: what is under the name is a whole file.
 broken=0
-for ((i = 0; i < 24; i++)); do
-    delay=$(awk -v n="$nanoseconds" -v i="$i" 'BEGIN { printf "%.4f", n * 1e-9 * i / 24 }')
+for ((i = 0; i < 12; i++)); do
+    delay=$(awk -v n="$nanoseconds" -v i="$i" 'BEGIN { printf "%.4f", n * 1e-9 * i / 12 }')
     "${CONVERT[@]}" >/dev/null 2>&1 &
     child=$!
     sleep "$delay"
@@ -28,7 +28,7 @@ for ((i = 0; i < 24; i++)); do
     wait $child 2>/dev/null
     whole || broken=$((broken + 1))
 done
-check "a killed conversion leaves a whole file ($broken of 24 did not)" [ $broken -eq 0 ]
+check "a killed conversion leaves a whole file ($broken of 12 did not)" [ $broken -eq 0 ]
 run "${CONVERT[@]}"
 check "the next one removes what killed ones left" [ "$(litter)" -eq 0 ]
 rm "$OUT"

@@ -73,11 +73,11 @@ run "$BIN/convert" "$MODEL" f16 --no-tokenizer --allow-nonfinite -q -o "$WORK/ou
 ends "nan.safetensors --allow-nonfinite" 0
 rm -f "$WORK/out.qbin"
 
-# Every length of a truncated checkpoint. A program that crashed would end with 128 and more.
+# Truncated checkpoints (test_safetensors tries every length). A program that crashed would end with 128 and more.
 folder model.safetensors
 bytes=$(stat -c %s $H/model.safetensors)
 wrong=
-for ((n = 0; n < bytes; n += 13)); do
+for ((n = 0; n < bytes; n += 29)); do
     head -c "$n" $H/model.safetensors >"$MODEL/model.safetensors"
     convert
     { [ "$code" -eq 3 ] && [ "$(grep -c '^error: ' "$WORK/err")" -eq 1 ]; } || wrong="$wrong $n"
