@@ -142,7 +142,7 @@ asan:
 	$(MAKE) BUILD=$(BUILD)-asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPENMP= test
 
 # The parts that have threads of their own.
-THREADED = $(patsubst tests/test_%.c,%,$(wildcard tests/test_pool.c tests/test_engine.c))
+THREADED = $(patsubst tests/test_%.c,%,$(wildcard tests/test_pool.c tests/test_engine.c tests/test_tokenizer_threads.c))
 tsan:
 	$(MAKE) BUILD=$(BUILD)-tsan SANITIZE=-fsanitize=thread OPENMP= TEST_MAIN=$(BUILD)-tsan/tests/plain/main.o UNIT="$(THREADED)" unit
 

@@ -27,6 +27,9 @@ static inline slice slice_part(slice s, size_t begin, size_t end) {
     return (slice){s.n ? s.p + begin : s.p, end - begin};
 }
 
+/* A slice as the arguments of "%.*s" in a message: its beginning. */
+#define QUOTED(s) ((s).n < 160 ? (int)(s).n : 160), (const char *)(s).p
+
 typedef struct buffer { /* starts as {0}; p is freed by buffer_free */
     uint8_t *p;
     size_t n, room;

@@ -65,8 +65,10 @@ status encode_piece(encoder *x, size_t index, piece p) {
 
 /* ---- added tokens ---- */
 
-static size_t spaces_before(slice text, size_t at) {
-    while (at > 0) {
+/* The beginning of the spaces before `at`, but not before `limit`. */
+static size_t spaces_before(slice text, size_t at, size_t limit) {
+    if (at < limit) return limit;
+    while (at > limit) {
         const size_t before = utf8_before(text.p, at);
         if (!unicode_space(utf8_get(text.p + before))) break;
         at = before;
@@ -74,8 +76,12 @@ static size_t spaces_before(slice text, size_t at) {
     return at;
 }
 
-static size_t spaces_after(slice text, size_t at) {
+/* The end of the spaces after `at`. `known` is a run of spaces seen before: tokens of spaces in it do not walk it again and again. */
+static size_t spaces_after(slice text, size_t at, span *known) {
+    if (known->begin <= at && at < known->end) return known->end;
+    known->begin = at;
     while (at < text.n && unicode_space(utf8_get(text.p + at))) at += utf8_length(text.p[at]);
+    known->end = at;
     return at;
 }
 
@@ -85,6 +91,11 @@ static bool stands_alone(slice text, span found) {
     return !left && !right;
 }
 
+/* Does a character begin here, or the text end? Tokens of a damaged block may say otherwise. */
+static bool at_boundary(slice text, size_t at) {
+    return at == text.n || (text.p[at] & 0xc0) != 0x80;
+}
+
 /* The first added token at or after `from`, found leftmost and longest. */
 static int32_t next_added(const trie *t, slice text, size_t from, span *found) {
     for (size_t i = from; i < text.n; i++) {
@@ -92,7 +103,7 @@ static int32_t next_added(const trie *t, slice text, size_t from, span *found) {
         while (i < text.n && !t->starts[text.p[i]]) i++;
         if (i == text.n) break;
         const int32_t id = trie_match(t, slice_part(text, i, text.n), &length);
-        if (id < 0) continue;
+        if (id < 0 || !at_boundary(text, i) || !at_boundary(text, i + length)) continue;
         *found = (span){i, i + length};
         return id;
     }
@@ -107,17 +118,14 @@ static status take_added(encoder *x, const trie *t, piece p, take_text *rest) {
     const block_view *v = &x->t->view;
     const slice text = p.text;
     size_t done = 0, from = 0;
-    span found;
+    span found, blank = {0, 0};
     for (int32_t id; (id = next_added(t, text, from, &found)) >= 0;) {
         from = found.end;
         const unsigned flags = token_flags(v, id);
         if ((size_t)id >= v->n_ids || (flags & TOKEN_SPECIAL && x->flags & ENCODE_LITERAL)) continue;
         if (flags & TOKEN_WORD && !stands_alone(text, found)) continue;
-        if (flags & TOKEN_LSTRIP) {
-            const size_t stripped = spaces_before(text, found.begin);
-            found.begin = stripped > done ? stripped : done;
-        }
-        if (flags & TOKEN_RSTRIP) found.end = spaces_after(text, found.end);
+        if (flags & TOKEN_LSTRIP) found.begin = spaces_before(text, found.begin, done);
+        if (flags & TOKEN_RSTRIP) found.end = spaces_after(text, found.end, &blank);
         if (done < found.begin) TRY(rest(x, (piece){slice_part(text, done, found.begin), p.first && done == 0}));
         if (found.begin < found.end) TRY(encoder_put(x, id)); /* else all of it was stripped by the one before */
         done = found.end;

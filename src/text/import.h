@@ -70,7 +70,7 @@ status import_metaspace(importer *in, const json_t *options, stage_record *out, 
 status check_metaspace(const stage *s, error *e);
 /* Id of a token's content; -1. */
 int32_t import_id(const importer *in, slice content);
-/* Makes room for ids below n. */
+/* Makes room for ids below n. E_FILE if that leaves far more holes than there are tokens. */
 status import_ids(importer *in, size_t n, error *e);
 
 /* Post-processors are compiled to a list of ids around the text and leave nothing else. */

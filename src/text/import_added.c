@@ -6,6 +6,8 @@
 
 static const char *const added_keys[] = {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special", NULL};
 
+enum { HOLES_MAX = 65536 }; /* ids without a token, beyond three for each token */
+
 typedef struct added_flag {
     const char *key;
     unsigned flag;
@@ -16,6 +18,8 @@ static const added_flag added_flags[] = {{"single_word", TOKEN_WORD}, {"lstrip",
 status import_ids(importer *in, size_t n, error *e) {
     static size_t const step = 4096;
     if (n <= in->n_ids) return OK;
+    if (n > json_object_size(in->ids) * 4 + HOLES_MAX)
+        return fail(e, E_FILE, "id %zu is far beyond the %zu tokens", n - 1, json_object_size(in->ids));
     const size_t before = (in->n_ids + step - 1) / step * step, room = (n + step - 1) / step * step;
     if (room > before) {
         draft_token *tokens = realloc(in->tokens, (room > before * 2 ? room : before * 2) * sizeof *tokens);

@@ -65,7 +65,7 @@ static status compile(compiled *c, slice regex, error *e) {
     if (!c->code) {
         char message[128] = "";
         pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof message);
-        return fail(e, E_FILE, "regex \"%.*s\": %s at %zu", regex.n < 200 ? (int)regex.n : 200, (const char *)regex.p, message, at);
+        return fail(e, E_FILE, "regex \"%.*s\": %s at %zu", QUOTED(regex), message, at);
     }
     pcre2_set_match_limit(c->limits, MATCH_LIMIT);
     pcre2_set_depth_limit(c->limits, DEPTH_LIMIT);
@@ -100,13 +100,11 @@ static status find_pcre2(const pattern *p, matcher *m, slice text, size_t from, 
     if (rc < 0) {
         char message[128] = "";
         pcre2_get_error_message(rc, (PCRE2_UCHAR *)message, sizeof message);
-        return fail(e, E_RUN, "regex \"%.*s\" gives up at byte %zu of a text: %s", p->text.n < 200 ? (int)p->text.n : 200, (const char *)p->text.p,
-                    from, message);
+        return fail(e, E_RUN, "regex \"%.*s\" gives up at byte %zu of a text: %s", QUOTED(p->text), from, message);
     }
     const size_t *ends = pcre2_get_ovector_pointer(m->data);
     /* \K inside a lookahead can put the begin after the end or before `from`: read it as no match of ours. */
-    if (ends[0] < from || ends[1] < ends[0])
-        return fail(e, E_RUN, "regex \"%.*s\" matches backwards", p->text.n < 200 ? (int)p->text.n : 200, (const char *)p->text.p);
+    if (ends[0] < from || ends[1] < ends[0]) return fail(e, E_RUN, "regex \"%.*s\" matches backwards", QUOTED(p->text));
     *found = (span){ends[0], ends[1]};
     return OK;
 }

@@ -32,7 +32,7 @@ static status add(translator *t, const char *text) {
 }
 
 static status refuse(const translator *t, const char *what) {
-    return fail(t->e, E_FILE, "regex \"%.*s\": %s at %zu is not supported", t->in.n < 200 ? (int)t->in.n : 200, (const char *)t->in.p, what, t->at);
+    return fail(t->e, E_FILE, "regex \"%.*s\": %s at %zu is not supported", QUOTED(t->in), what, t->at);
 }
 
 static int peek(const translator *t, size_t ahead) {

@@ -2,6 +2,9 @@
 
 #include "text/unicode.h"
 
+/* A few Replace stages can make gigabytes of a word. */
+enum { REPLACED_MAX = 1 << 29 };
+
 const stage_kind *stage_find(const stage_kind *const *kinds, const char *type) {
     while (*kinds && strcmp((*kinds)->type, type) != 0) kinds++;
     return *kinds;
@@ -62,6 +65,7 @@ status stage_replace(const stage *s, matcher *m, slice text, buffer *out, bool *
         TRY(pattern_next(s->pattern, m, text, &walk, &found, e));
         if (found.begin == SIZE_MAX) break;
         *changed = true;
+        if (out->n > REPLACED_MAX) return fail(e, E_RUN, "replacing \"%.*s\" makes a text longer than %d bytes", QUOTED(s->text[0]), REPLACED_MAX);
         TRY(buffer_add(out, text.p + done, found.begin - done, e));
         TRY(buffer_add(out, s->text[1].p, s->text[1].n, e));
         done = found.end;
