@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "text/buffer.h"
 
-enum { STAGES_MAX = 16, VOCAB_MAX = 1 << 22, PROBES_MAX = 512, TYPE_NAME = 24, ADDED_MAX = 4096 /* bytes of an added token */ };
+enum { STAGES_MAX = 16, VOCAB_MAX = 1 << 22, PROBES_MAX = 128, TYPE_NAME = 24, ADDED_MAX = 4096 /* bytes of an added token */ };
 
 typedef enum section {
     SECTION_STARTS,   /* u32[n_ids + 1]: where the bytes of a token begin */

@@ -8,12 +8,8 @@
 
 encoder *encoder_new(const tokenizer *t) {
     encoder *x = calloc(1, sizeof *x);
-    if (!x) return NULL;
-    x->t = t;
-    x->cache = calloc(CACHE_SLOTS, sizeof *x->cache);
-    if (x->cache) return x;
-    free(x);
-    return NULL;
+    if (x) x->t = t;
+    return x;
 }
 
 void encoder_free(encoder *x) {
@@ -34,7 +30,11 @@ encoder *encoder_take(const tokenizer *t) {
     encoder *x = t->pool->first;
     if (x) t->pool->first = x->next;
     pthread_mutex_unlock(&t->pool->lock);
-    return x ? x : encoder_new(t);
+    if (x || !(x = encoder_new(t))) return x;
+    x->cache = calloc(CACHE_SLOTS, sizeof *x->cache);
+    if (x->cache) return x;
+    encoder_free(x);
+    return NULL;
 }
 
 void encoder_give(encoder *x) {
@@ -163,12 +163,10 @@ static status encode_prompt(encoder *x, slice text) {
     const bool adds = v->template[0] == TEMPLATE_TEXT && v->header->flags & BLOCK_ADD_BOS;
     if (adds) TRY(encoder_put(x, v->header->bos));
     TRY(encode_special(x, text));
-    const int32_t *ids = x->out->ids + begin;
     const size_t n = x->out->n - begin;
-    if (n > 1 && ids[0] == ids[1] && (adds || v->template[0] != TEMPLATE_TEXT)) {
-        memmove(x->out->ids + begin, x->out->ids + begin + 1, (n - 1) * sizeof *ids);
-        x->out->n--;
-    }
+    if (n < 2 || !(adds || v->template[0] != TEMPLATE_TEXT)) return OK;
+    int32_t *ids = x->out->ids + begin;
+    if (ids[0] == ids[1]) memmove(ids, ids + 1, (--x->out->n - begin) * sizeof *ids);
     return OK;
 }
 

@@ -57,8 +57,9 @@ struct token_model {
 extern const token_model *const token_models[]; /* NULL-terminated: the list */
 const token_model *model_find(const char *type);
 
-/* A new encoder; one the tokenizer has free, or a new one; NULL without memory. */
+/* A new encoder without a cache, for normalizing and merging; NULL without memory. */
 encoder *encoder_new(const tokenizer *t);
+/* One that the tokenizer has free, or a new one, for encoding. */
 encoder *encoder_take(const tokenizer *t);
 void encoder_give(encoder *x);
 void encoder_free(encoder *x);

@@ -29,7 +29,8 @@ static status find_literal(const pattern *p, matcher *m, slice text, size_t from
     (void)m, (void)e;
     *found = (span){SIZE_MAX, SIZE_MAX};
     if (p->text.n == 0 || from >= text.n) return OK;
-    const uint8_t *at = memmem(text.p + from, text.n - from, p->text.p, p->text.n);
+    const uint8_t *rest = text.p + from;
+    const uint8_t *at = p->text.n == 1 ? memchr(rest, p->text.p[0], text.n - from) : memmem(rest, text.n - from, p->text.p, p->text.n);
     if (at) *found = (span){(size_t)(at - text.p), (size_t)(at - text.p) + p->text.n};
     return OK;
 }
