@@ -29,11 +29,16 @@ void signals_start(void) {
     map_on_truncated(lost);
 }
 
+/* A signal that the parent has set to be ignored stays ignored: a job in the background of a script must outlive the Ctrl-C that is not meant for it. */
+static void catch_signal(int number, int flags) {
+    struct sigaction old, action = {.sa_handler = note, .sa_flags = flags};
+    if (sigaction(number, NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(number, &action, NULL);
+}
+
 void signals_catch(void) {
-    struct sigaction once = {.sa_handler = note, .sa_flags = (int)SA_RESETHAND}, always = {.sa_handler = note};
-    sigaction(SIGINT, &once, NULL);
-    sigaction(SIGTERM, &once, NULL);
-    sigaction(SIGPIPE, &always, NULL);
+    catch_signal(SIGINT, (int)SA_RESETHAND);
+    catch_signal(SIGTERM, (int)SA_RESETHAND);
+    catch_signal(SIGPIPE, 0);
 }
 
 int signals_caught(void) {

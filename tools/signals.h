@@ -6,8 +6,8 @@
 /* For every command, from main: a mapped file that is truncated under us ends in a message and exit code 3. */
 void signals_start(void);
 
-/* From now on SIGINT, SIGTERM and SIGPIPE are noted instead of ending the process; a second SIGINT or SIGTERM ends it. System calls that wait (read of
- * a terminal) return with EINTR. */
+/* From now on SIGINT, SIGTERM and SIGPIPE are noted instead of ending the process; a second SIGINT or SIGTERM ends it. System calls that wait
+ * (a read of a terminal) return with EINTR. What the parent has set to be ignored stays ignored. */
 void signals_catch(void);
 
 /* The signal noted, or 0. A command that sees one cleans up and returns E_INTERRUPT; main turns that into 128 + signal without a message. */

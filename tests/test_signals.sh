@@ -1,0 +1,88 @@
+# What signals, a reader that leaves, and a file that shrinks do to the real programs; and the progress line of a terminal.
+. tests/lib.sh
+
+model=$WORK/demo.qbin
+run "$BIN/convert" models/demo q8 -o "$model" -q
+ends "the demo model converts" 0
+
+# begin COMMAND ...: in the background with default signals; $pid
+begin() {
+    env --default-signal=INT,TERM,PIPE "$@" >"$WORK/out" 2>"$WORK/err" &
+    pid=$!
+}
+
+# until_true COMMAND ...: waits for it, at most 20 s
+until_true() {
+    local tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 2000 ] || return 1
+        sleep 0.01
+    done
+}
+
+end_with() { # SIGNAL: sends it, waits, leaves $code
+    kill -s "$1" "$pid" 2>/dev/null
+    wait "$pid"
+    code=$?
+}
+
+# ---- convert: interrupted or killed, there is no file and nothing that stays ----
+
+litter() { ls "$WORK"/*.tmp-* >/dev/null 2>&1; }
+target=$WORK/km4.qbin
+
+for signal in INT:130 TERM:143; do
+    begin "$BIN/convert" models/demo km4 -o "$target" -t 1
+    until_true litter
+    end_with ${signal%:*}
+    ends "convert ends with ${signal#*:} on SIG${signal%:*}" "${signal#*:}"
+    check "no message on SIG${signal%:*}" test ! -s "$WORK/err"
+    check "no file after SIG${signal%:*}" test ! -e "$target"
+    check "no litter after SIG${signal%:*}" test -z "$(ls "$WORK"/*.tmp-* 2>/dev/null)"
+done
+
+cp "$model" "$target"
+begin "$BIN/convert" models/demo km4 -o "$target" -t 1
+until_true litter
+end_with KILL
+check "killed, the old file is there" cmp -s "$model" "$target"
+run "$BIN/convert" models/demo q4 -o "$target" -q
+check "the next conversion removes what a killed one left" test -z "$(ls "$WORK"/*.tmp-* 2>/dev/null)"
+
+# ---- run ----
+
+long="$BIN/run -m $model -p Once -n 100000 -c 100000 --ignore-eos --seed 1"
+talks() { [ -s "$WORK/out" ]; }
+
+for signal in INT:130 TERM:143; do
+    begin $long
+    until_true talks
+    end_with ${signal%:*}
+    ends "run ends with ${signal#*:} on SIG${signal%:*}" "${signal#*:}"
+    check "what run said before SIG${signal%:*} is whole characters" iconv -f UTF-8 -t UTF-8 "$WORK/out" -o /dev/null
+    check "no error line on SIG${signal%:*}" test "$(grep -c '^error' "$WORK/err")" -eq 0
+done
+
+env --default-signal=PIPE $long 2>"$WORK/err" | head -c 20 >"$WORK/out"
+check "a reader that leaves ends run without an error line" test "$(grep -c '^error' "$WORK/err")" -eq 0
+
+cp "$model" "$WORK/shrinks.qbin"
+begin ${long/"$model"/$WORK/shrinks.qbin}
+until_true talks
+truncate -s 8192 "$WORK/shrinks.qbin"
+wait "$pid"
+code=$?
+ends "a file truncated while in use is a message" 3 "^error: $WORK/shrinks.qbin was truncated while in use$"
+
+# ---- the progress line ----
+
+if command -v script >/dev/null; then
+    script -qec "$BIN/convert models/demo q4 -o $WORK/q4.qbin" /dev/null >"$WORK/out" 2>&1 </dev/null
+    check "a terminal sees how far it is" grep -q ' %  .*MB/s' "$WORK/out"
+    check "the progress line is removed" grep -q "$(printf '\r\033')\[K" "$WORK/out"
+fi
+run "$BIN/convert" models/demo q4 -o "$WORK/q4.qbin"
+check "a pipe sees no progress" test -z "$(grep -l "$(printf '\r')" "$WORK/err")"
+
+finish
