@@ -7,6 +7,7 @@ ends "the demo model converts" 0
 
 # begin COMMAND ...: in the background with default signals; $pid
 begin() {
+    : >"$WORK/out"
     env --default-signal=INT,TERM,PIPE "$@" >"$WORK/out" 2>"$WORK/err" &
     pid=$!
 }
