@@ -45,15 +45,9 @@ static status encode_text(generation *g, error *e) {
     if (!t) return fail(e, E_USAGE, "%s has no tokenizer; give the prompt as --prompt-ids", set->model);
     prompt p;
     TRY(prompt_read(&p, set->prompt, set->file, set->escape, e));
-    const status code = tokenizer_encode(t, p.text, p.bytes, ENCODE_SPECIAL, &g->ids, e);
+    const status code = tokenizer_encode(t, p.text, p.bytes, ENCODE_PROMPT, &g->ids, e);
     prompt_free(&p);
-    if (code != OK) return code;
-    /* The text may itself begin with what the tokenizer has put before it. */
-    const int32_t bos = tokenizer_bos(t);
-    if (bos >= 0 && g->ids.n > 1 && g->ids.ids[0] == bos && g->ids.ids[1] == bos) {
-        memmove(g->ids.ids, g->ids.ids + 1, --g->ids.n * sizeof *g->ids.ids);
-    }
-    return OK;
+    return code;
 }
 
 static status read_ids(generation *g, error *e) {
