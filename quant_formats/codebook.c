@@ -70,16 +70,6 @@ static void codebook_assign(const format *f, const codebook *book, grid g, const
     for (size_t i = 0; i < n; i++) codes[i] = book->code_at[half_step(x[i] * by)];
 }
 
-void book_sums_add(book_sums *to, const book_sums *more) {
-    for (size_t i = 0; i < HALF_STEPS; i++) {
-        to->w[i] += more->w[i];
-        to->wu[i] += more->wu[i];
-        to->wuu[i] += more->wuu[i];
-    }
-    to->values += more->values;
-    to->zeros += more->zeros;
-}
-
 static void codebook_gather(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums) {
     const grid g = book ? codebook_fit_block(f, how, book, b) : (grid){.scale = grid_round(f, block_extreme(b) / LEVEL_MAX)};
     const float by = reciprocal(g.scale);

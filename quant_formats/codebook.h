@@ -22,13 +22,11 @@ struct codebook {
 void codebook_prepare(codebook *book, const float *levels, size_t entries);
 
 /* What is known about the values that share a codebook: the weight, and its first two moments, of the scaled values u = x / scale in each half step. Each
- * x weighs w * scale^2, so that the sums are squared errors of the weights themselves. Sums of disjoint parts may be added. */
+ * x weighs w * scale^2, so that the sums are squared errors of the weights themselves. */
 typedef struct book_sums {
     double w[HALF_STEPS], wu[HALF_STEPS], wuu[HALF_STEPS];
     uint64_t values, zeros; /* how many, and how many of them are exactly 0 */
 } book_sums;
-
-void book_sums_add(book_sums *to, const book_sums *more);
 
 typedef struct book_fit {
     /* Adds one block. The scale is fitted for `book`; without one (NULL) the value of largest magnitude becomes LEVEL_MAX. */

@@ -18,7 +18,7 @@ encoded encode_as(const format *f, const char *how, const float *x, size_t rows,
     const row_source from = {fill, x};
     cr_assert(encoder_make(&en, f, method_find(how), rows, k, NULL));
     if (f->scope != SCOPE_NONE) {
-        cr_assert_eq(learn_book(&en, &from, 1, &book, &e), OK, "%s", e.text);
+        cr_assert_eq(learn_book(&en, &from, &book, &e), OK, "%s", e.text);
         en.books = &book;
     }
     encoded out = {.format = *f, .layout = en.layout, .data = aligned_alloc(64, en.layout.bytes)};

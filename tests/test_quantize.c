@@ -220,24 +220,6 @@ static void fill(const row_source *from, const encoder *en, group *g) {
     for (size_t r = 0; r < g->rows; r++) memcpy(group_row(g, en, r), x + (g->index * TILE_ROWS + r) * en->k, en->k * sizeof *x);
 }
 
-Test(quantize, levels_do_not_depend_on_threads) {
-    const size_t rows = 70, k = 300;
-    float *x = malloc(rows * k * sizeof *x);
-    uint64_t seed = 8;
-    for (size_t i = 0; i < rows * k; i++) x[i] = random_normal(&seed);
-    const format f = parsed("km4-b32");
-    const row_source from = {fill, x};
-    encoder en;
-    codebook first, again;
-    cr_assert(encoder_make(&en, &f, method_find("fit"), rows, k, NULL));
-    cr_assert_eq(learn_book(&en, &from, 1, &first, NULL), OK);
-    for (int threads = 2; threads <= 7; threads++) {
-        cr_assert_eq(learn_book(&en, &from, threads, &again, NULL), OK);
-        cr_expect_arr_eq(first.stored, again.stored, 16);
-    }
-    free(x);
-}
-
 /* ---- rows ---- */
 
 Test(quantize, bad_values_are_found_and_have_a_defined_result) {
@@ -293,7 +275,7 @@ static double relative_error(const source *s, const char *name, const char *how)
     group g;
     cr_assert(encoder_make(&en, &f, method_find(how), s->shape[0], s->shape[1], NULL));
     if (f.scope == SCOPE_TENSOR) {
-        cr_assert_eq(learn_book(&en, &from, 2, &book, NULL), OK);
+        cr_assert_eq(learn_book(&en, &from, &book, NULL), OK);
         en.books = &book;
     }
     cr_assert_eq(group_open(&g, &en, NULL), OK);

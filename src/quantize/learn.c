@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUPS = 64, PARTS = 16 }; /* groups that are sampled; parts of the sample that are summed apart */
+enum { GROUPS = 64 }; /* that are sampled */
 
 typedef struct sample { /* blocks of `span` values and their weights */
     float *x, *w;
@@ -53,34 +53,30 @@ static status take_sample(const encoder *en, const row_source *from, sample *s, 
 }
 
 /* The scales of all blocks for the levels so far, and the sums that the next levels come from. */
-static void gather(const encoder *en, const sample *s, int threads, const codebook *book, book_sums *parts) {
+static void gather(const encoder *en, const sample *s, const codebook *book, book_sums *sums) {
     const book_fit *learn = en->format.family->learn;
-    memset(parts, 0, PARTS * sizeof *parts);
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (size_t part = 0; part < PARTS; part++) {
-        for (size_t i = s->n * part / PARTS; i < s->n * (part + 1) / PARTS; i++) {
-            const fit_block block = {s->x + i * s->span, s->w + i * s->span, s->span};
-            learn->gather(&en->format, en->method->how, book, &block, &parts[part]);
-        }
+    memset(sums, 0, sizeof *sums);
+    for (size_t i = 0; i < s->n; i++) {
+        const fit_block block = {s->x + i * s->span, s->w + i * s->span, s->span};
+        learn->gather(&en->format, en->method->how, book, &block, sums);
     }
-    for (size_t part = 1; part < PARTS; part++) book_sums_add(&parts[0], &parts[part]);
 }
 
 /* Exact k-means for scales from the range; then levels that are not rounded, in alternation with the scales that suit them (rounded ones would be stuck at
  * once, since a step is often below a half); then the exact whole levels for the scales found. */
-static status learn_levels(const encoder *en, const sample *s, int threads, codebook *book, error *e) {
+static status learn_levels(const encoder *en, const sample *s, codebook *book, error *e) {
     const double enough = 0.9999; /* a round that gains less is the last */
     const book_fit *learn = en->format.family->learn;
     const size_t entries = format_entries(&en->format);
-    book_sums *sums = malloc(PARTS * sizeof *sums);
+    book_sums *sums = malloc(sizeof *sums);
     if (!sums) return fail(e, E_MEMORY, "no memory for the sums of a codebook");
     float levels[256];
-    gather(en, s, threads, NULL, sums);
+    gather(en, s, NULL, sums);
     learn->solve(&en->format, sums, levels);
     codebook_prepare(book, levels, entries);
     double before = INFINITY;
     for (int round = 1; round < en->method->rounds; round++) {
-        gather(en, s, threads, book, sums);
+        gather(en, s, book, sums);
         const double missed = learn->relax(&en->format, sums, book, levels);
         if (round + 1 == en->method->rounds || missed > enough * before) {
             learn->solve(&en->format, sums, levels);
@@ -93,10 +89,10 @@ static status learn_levels(const encoder *en, const sample *s, int threads, code
     return OK;
 }
 
-status learn_book(const encoder *en, const row_source *from, int threads, codebook *book, error *e) {
+status learn_book(const encoder *en, const row_source *from, codebook *book, error *e) {
     sample s = {0};
     status result = take_sample(en, from, &s, e);
-    if (result == OK) result = learn_levels(en, &s, threads, book, e);
+    if (result == OK) result = learn_levels(en, &s, book, e);
     free(s.x);
     free(s.w);
     return result;

@@ -1,5 +1,5 @@
 /* learn.h: codebooks from the data of a tensor. Takes a sample of blocks once, then alternates between the scales of the blocks and the levels, all in
- * memory, in sums of fixed parts: the same levels for any number of threads. */
+ * memory and in one thread: tensors are learned side by side. */
 #ifndef QBIN_QUANTIZE_LEARN_H
 #define QBIN_QUANTIZE_LEARN_H
 
@@ -11,6 +11,6 @@ enum { LEARN_VALUES = 1 << 18 };
 
 /* Learns the codebook of a format with one per tensor: en->books is not looked at. *book becomes ready for fits. E_MEMORY. Values that are not finite
  * are treated as in group_read. */
-status learn_book(const encoder *en, const row_source *from, int threads, codebook *book, error *e);
+status learn_book(const encoder *en, const row_source *from, codebook *book, error *e);
 
 #endif
