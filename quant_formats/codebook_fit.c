@@ -8,12 +8,14 @@ static fit_sums sum_levels(const level_set *levels, const fit_block *b, float by
     for (size_t i = 0; i < b->n; i += LANES) {
         float u[LANES], l[LANES];
         int at[LANES];
+#pragma GCC unroll 1
         for (size_t j = 0; j < LANES; j++) {
             u[j] = b->x[i + j] * by;
             const float step = 2 * u[j] + HALF_STEPS / 2, above = step < 0 ? 0 : step;
             at[j] = (int)(above > HALF_STEPS - 1 ? HALF_STEPS - 1 : above);
         }
         for (size_t j = 0; j < LANES; j++) l[j] = level_at[at[j]];
+#pragma GCC unroll 1
         for (size_t j = 0; j < LANES; j++) {
             const float r = u[j] - l[j], wl = b->w[i + j] * l[j], wr = b->w[i + j] * r;
             lr[j] += wl * r;

@@ -1,6 +1,7 @@
 /* families.h: the families that registry.c lists, one object per family file, and the arithmetic that they share. For quant_formats/ alone.
  *
- * Fits run on any machine with the same result: plain C in one order, loops over LANES partial sums that a compiler turns into vectors. */
+ * Fits run on any machine with the same result: plain C in one order, loops over LANES partial sums that a compiler turns into vectors (if it does not
+ * unroll them first: hence the pragmas). */
 #ifndef QBIN_FAMILIES_H
 #define QBIN_FAMILIES_H
 
@@ -9,13 +10,10 @@
 
 extern const family family_f32, family_f16, family_bf16, family_linear, family_codebook;
 
-enum { LANES = 16 }; /* partial sums of a reduction along a block, added in a fixed tree */
+enum { LANES = 8 }; /* partial sums of a reduction along a block, added in a fixed tree */
 
 static inline float lanes_sum(const float s[LANES]) {
-    float half[LANES / 2], quarter[LANES / 4];
-    for (size_t i = 0; i < LANES / 2; i++) half[i] = s[i] + s[i + LANES / 2];
-    for (size_t i = 0; i < LANES / 4; i++) quarter[i] = half[i] + half[i + LANES / 4];
-    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
 /* x rounded to the nearest even integer of [lo, hi]; |lo|, |hi| < 2^22. The sum with 1.5 * 2^23 leaves no bits behind the point. */

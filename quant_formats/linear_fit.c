@@ -10,6 +10,7 @@ static fit_sums sum_symmetric(const level_set *levels, const fit_block *b, float
     const float lo = levels->lo, hi = levels->hi;
     float lr[LANES] = {0}, ll[LANES] = {0}, rr[LANES] = {0};
     for (size_t i = 0; i < b->n; i += LANES) {
+#pragma GCC unroll 1
         for (size_t j = 0; j < LANES; j++) {
             const float u = b->x[i + j] * by, l = round_into(u, lo, hi), r = u - l;
             const float wl = b->w[i + j] * l, wr = b->w[i + j] * r;
@@ -35,6 +36,7 @@ typedef struct fit_sums2 {
 static fit_sums2 sum_asymmetric(const fit_block *b, float by, float min, float hi) {
     float l1[LANES] = {0}, ll[LANES] = {0}, r1[LANES] = {0}, lr[LANES] = {0}, rr[LANES] = {0};
     for (size_t i = 0; i < b->n; i += LANES) {
+#pragma GCC unroll 1
         for (size_t j = 0; j < LANES; j++) {
             const float u = (b->x[i + j] - min) * by, l = round_into(u, 0, hi), r = u - l;
             const float wl = b->w[i + j] * l, wr = b->w[i + j] * r;
