@@ -111,7 +111,7 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(TEST_MAIN) $(ARCHIV
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcriterion
 
-$(BENCHES): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(ARCHIVES)
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/probe/probe.o $(ARCHIVES)
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
@@ -161,6 +161,10 @@ bench: all $(BENCHES)
 	$(BUILD)/bin/convert models/demo q4 -o $(DEMO)
 	$(BUILD)/bin/bench -m $(DEMO)
 
+# Every matrix product of every instruction set against what the machine can do; KERNELS="-t 2 avx512 q4" chooses.
+bench-kernels: $(BUILD)/bench/kernels
+	$(BUILD)/bench/kernels $(KERNELS)
+
 docs: $(PROGRAM)
 	$(PROGRAM) help --markdown > docs/commands.md
 	@$(MAKE) -s --no-print-directory format-page > docs/format.md
@@ -193,7 +197,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan bin
 
-.PHONY: all links names everything test unit lint asan tsan demo bench docs format-page install uninstall clean FORCE
+.PHONY: all links names everything test unit lint asan tsan demo bench bench-kernels docs format-page install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
