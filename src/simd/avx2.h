@@ -14,6 +14,7 @@
 
 #define SIMD_NEEDS CPU_AVX2
 enum {
+    SIMD_AHEAD = 2048,       /* bytes of a stream of weights that are on their way */
     SIMD_PANEL = 4,          /* 8 registers of sums leave eight for weights, an activation and products */
     SIMD_GEMM_GROUPS = 1,    /* row groups of a tile of the matrix product */
     SIMD_ATTEND_QUERIES = 4, /* queries of a tile of attention */

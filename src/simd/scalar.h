@@ -20,20 +20,24 @@
 #define FOLD       static inline __attribute__((always_inline)) /* compiler.h says what these words are for; here a vector is an array in memory, */
 #define UNROLL                                                  /* and unrolling would only make the code long */
 enum {
-    SIMD_PANEL = 4,          /* tokens of an activation panel */
-    SIMD_GEMM_GROUPS = 2,    /* row groups of a tile of the matrix product */
-    SIMD_ATTEND_QUERIES = 4, /* queries of a tile of attention */
+    SIMD_AHEAD = 1024,       /* bytes of a stream of weights that are on their way */
+    SIMD_PANEL = 2,          /* tokens of an activation panel */
+    SIMD_GEMM_GROUPS = 1,    /* row groups of a tile of the matrix product */
+    SIMD_ATTEND_QUERIES = 2, /* queries of a tile of attention */
 };
 static inline int simd_gemv_groups(int tokens) { /* row groups read side by side for so few tokens */
-    return tokens == 1 ? 2 : 1;
+    (void)tokens;
+    return 1;
 }
 
 static inline int simd_plain_groups(int tokens) { /* the same for weights that are floating-point numbers, for any number of tokens */
-    return tokens == 1 ? 2 : 1;
+    (void)tokens;
+    return 1;
 }
 
 static inline int simd_attend_vectors(int queries) { /* vectors of positions or dimensions of a tile of attention with so many queries */
-    return queries == 1 ? 2 : 1;
+    (void)queries;
+    return 1;
 }
 
 typedef struct f32x16 {

@@ -51,6 +51,18 @@ FOLD u8x64 tile_field(const uint8_t *tile, const int bits, int half, const int g
     return high == 0 ? codes : u8_join(codes, plane_field(tile + PLANE_BYTES * low, high, half, group), low);
 }
 
+FOLD void plane_prefetch(const uint8_t *plane, const int bits, int half, const int group) {
+    const int per_chunk = 8 / bits;
+    if (group % per_chunk == 0) prefetch(plane + 64 * (half * bits + group / per_chunk));
+}
+
+/* Asks for the chunks that tile_field reads first at this group: spread over the tile, requests do not queue up. */
+FOLD void tile_prefetch(const code_kind kind, const uint8_t *tile, int half, const int group) {
+    const int low = plane_bits(kind.bits), high = kind.bits - low;
+    plane_prefetch(tile, low, half, group);
+    if (high > 0) plane_prefetch(tile + PLANE_BYTES * low, high, half, group);
+}
+
 /* The codebook of 2^bits levels as a table of numbers; levels past its end are never looked up. */
 FOLD u8x64 book_table(const code_kind kind, const uint8_t *head) {
     uint8_t table[16] = {0};

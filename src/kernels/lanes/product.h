@@ -46,9 +46,9 @@ FOLD void panel_start(const code_kind kind, const panel *p, size_t tiles) {
     for (size_t i = 0; i < count; i++) p->start[i] = by * p->sums[i];
 }
 
-/* acc += block number `block` of a tile; `at` = index of the block's first token in scales, sums and start. */
-FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS, const weights *w, const panel *p, size_t tile, const int block,
-                        f32x16 *acc) {
+/* acc += block number `block` of a tile. STREAM: each load of codes also asks for the same place of the tile at `ahead`. */
+FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS, const bool STREAM, const uint8_t *ahead, const weights *w,
+                        const panel *p, size_t tile, const int block, f32x16 *acc) {
     const int HALVES = kind.block / HALF_K;
     const size_t at = (tile * (size_t)(TILE_K / kind.block) + (size_t)block) * (size_t)TOKENS;
     const uint8_t *codes = w->codes + tile * w->tile_codes, *side = w->side + tile * w->tile_side;
@@ -62,6 +62,7 @@ FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS
         UNROLL for (int i = 0; i < HALF_GROUPS; i++) {
             UNROLL for (int g = 0; g < GROUPS; g++) {
                 const u8x64 numbers = tile_numbers(kind, codes + (size_t)g * w->group_codes, half, i, w->book);
+                if (STREAM) tile_prefetch(kind, ahead + (size_t)g * w->group_codes, half, i);
                 UNROLL for (int t = 0; t < TOKENS; t++) {
                     const int8_t *act = values + ((half * HALF_GROUPS + i) * TOKENS + t) * K_GROUP;
                     d[g * TOKENS + t] = dot_add(d[g * TOKENS + t], numbers, act, kind.range, i);
@@ -86,12 +87,22 @@ FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS
     }
 }
 
-/* GROUPS x 16 rows by TOKENS tokens, over all of k, in registers. */
-FOLD void tile_product(const code_kind kind, const int GROUPS, const int TOKENS, const weights *w, const panel *p, target to) {
+/* What the first group's stream needs SIMD_AHEAD bytes after this tile, to be asked for while the tile is multiplied; past the group's end that is the
+ * group which comes GROUPS later. The scales are asked for here. */
+FOLD const uint8_t *stream_ahead(const int GROUPS, const weights *w, size_t tile) {
+    const size_t code = tile * w->tile_codes + SIMD_AHEAD, side = tile * w->tile_side + SIMD_AHEAD / 8;
+    const uint8_t *sides = w->side + side + (side < w->group_side ? 0 : (size_t)(GROUPS - 1) * w->group_side);
+    UNROLL for (int g = 0; g < GROUPS; g++) prefetch(sides + (size_t)g * w->group_side);
+    return w->codes + code + (code < w->group_codes ? 0 : (size_t)(GROUPS - 1) * w->group_codes);
+}
+
+/* GROUPS x 16 rows by TOKENS tokens, over all of k, in registers. STREAM: the weights come from memory. */
+FOLD void tile_product(const code_kind kind, const int GROUPS, const int TOKENS, const bool STREAM, const weights *w, const panel *p, target to) {
     f32x16 acc[TILE_VECTORS];
     UNROLL for (int i = 0; i < GROUPS * TOKENS; i++) acc[i] = f32_set(0.0f);
     for (size_t tile = 0; tile < w->tiles; tile++) {
-        for (int block = 0; block < TILE_K / kind.block; block++) block_product(kind, GROUPS, TOKENS, w, p, tile, block, acc);
+        const uint8_t *ahead = STREAM ? stream_ahead(GROUPS, w, tile) : NULL;
+        for (int block = 0; block < TILE_K / kind.block; block++) block_product(kind, GROUPS, TOKENS, STREAM, ahead, w, p, tile, block, acc);
     }
     UNROLL for (int g = 0; g < GROUPS; g++) {
         UNROLL for (int t = 0; t < TOKENS; t++) f32_store(to.y + (size_t)t * to.ld + g * TILE_ROWS, acc[g * TOKENS + t]);
@@ -99,16 +110,17 @@ FOLD void tile_product(const code_kind kind, const int GROUPS, const int TOKENS,
 }
 
 /* All groups of `w` with a panel of TOKENS tokens: as many at a time as is best, then one by one. */
-FOLD void groups_product(const code_kind kind, const int TOKENS, weights w, size_t groups, const panel *p, target to, const int TOGETHER) {
+FOLD void groups_product(const code_kind kind, const int TOKENS, weights w, size_t groups, const panel *p, target to, const int TOGETHER,
+                         const bool STREAM) {
     for (; groups >= (size_t)TOGETHER; groups -= (size_t)TOGETHER) {
-        tile_product(kind, TOGETHER, TOKENS, &w, p, to);
+        tile_product(kind, TOGETHER, TOKENS, STREAM, &w, p, to);
         w.codes += (size_t)TOGETHER * w.group_codes;
         w.side += (size_t)TOGETHER * w.group_side;
         to.y += TOGETHER * TILE_ROWS;
     }
     if (TOGETHER == 1) return;
     for (; groups > 0; groups--) {
-        tile_product(kind, 1, TOKENS, &w, p, to);
+        tile_product(kind, 1, TOKENS, STREAM, &w, p, to);
         w.codes += w.group_codes;
         w.side += w.group_side;
         to.y += TILE_ROWS;
@@ -118,7 +130,7 @@ FOLD void groups_product(const code_kind kind, const int TOKENS, weights w, size
 /* The walk for the number of tokens of the panel. FEW: weights are read once, from memory; else they are in cache and tokens are many. */
 FOLD void panel_product(const code_kind kind, const bool FEW, const weights *w, size_t groups, const panel *p, target to) {
 #define WALK(tokens) \
-    if (tokens <= SIMD_PANEL) groups_product(kind, tokens, *w, groups, p, to, FEW ? simd_gemv_groups(tokens) : SIMD_GEMM_GROUPS)
+    if (tokens <= SIMD_PANEL) groups_product(kind, tokens, *w, groups, p, to, FEW ? simd_gemv_groups(tokens) : SIMD_GEMM_GROUPS, FEW)
     switch (p->tokens) {
         case 1:
             WALK(1);
