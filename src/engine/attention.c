@@ -4,7 +4,10 @@
 
 #include "engine/state.h"
 
-enum { ITEM_QUERIES = 64 }; /* aimed at: a chunk of keys and values is read from the nearest cache for all of them */
+enum {
+    ITEM_QUERIES = 64, /* aimed at: a chunk of keys and values is read from the nearest cache for all of them */
+    ITEMS_EACH = 4,    /* items that each thread should have, to even out that some are longer */
+};
 
 /* A work item: some tokens of the batch, and the query heads that share one KV head. */
 typedef struct item {
@@ -20,21 +23,34 @@ size_t attention_item_tokens(const spec *s) {
     return group < ITEM_QUERIES ? ITEM_QUERIES / group : 1;
 }
 
-size_t attention_item_queries(const session *s) {
-    return s->item_tokens * group_of(s);
-}
-
-static size_t item_count(const session *s) {
-    return (s->n + s->item_tokens - 1) / s->item_tokens * s->spec->kv_heads;
-}
-
-static item item_at(const session *s, size_t i) {
-    const size_t heads = s->spec->kv_heads, t0 = i / heads * s->item_tokens, t1 = t0 + s->item_tokens;
-    return (item){.kv_head = i % heads, .t0 = t0, .t1 = t1 < s->n ? t1 : s->n};
+/* Fewer tokens than would be best if there are too few items for all threads, but whole tiles of queries. */
+static size_t item_tokens(const session *s) {
+    const size_t fair = s->n * s->spec->kv_heads / ((size_t)s->threads * ITEMS_EACH), tile = (ATTEND_QUERIES + group_of(s) - 1) / group_of(s);
+    const size_t least = tile < s->item_tokens ? tile : s->item_tokens;
+    return fair < least ? least : fair < s->item_tokens ? fair : s->item_tokens;
 }
 
 bool attention_needs_barrier(const session *s) {
-    return s->n > s->item_tokens;
+    return s->n > item_tokens(s);
+}
+
+/* The items of tokens [first, n), one after the other as a thread gets them. They are dealt like cards: later tokens see more keys, and so every
+ * thread has its part of the long ones. */
+typedef struct deal {
+    size_t first, tokens, next, count, step;
+} deal;
+
+static deal deal_items(const session *s, size_t first, int thread) {
+    const size_t tokens = item_tokens(s), tiles = (s->n - first + tokens - 1) / tokens;
+    return (deal){first, tokens, (size_t)thread, tiles * s->spec->kv_heads, (size_t)s->threads};
+}
+
+static bool next_item(const session *s, deal *d, item *out) {
+    if (d->next >= d->count) return false;
+    const size_t heads = s->spec->kv_heads, t0 = d->first + d->next / heads * d->tokens, t1 = t0 + d->tokens;
+    *out = (item){.kv_head = d->next % heads, .t0 = t0, .t1 = t1 < s->n ? t1 : s->n};
+    d->next += d->step;
+    return true;
 }
 
 static uint8_t *keys_of(const session *s, const block *b, size_t kv_head) {
@@ -49,11 +65,10 @@ static void rotate(const session *s, float *head, size_t token) {
     if (s->rope) s->rope(head, s->table + token * s->spec->rope_dims, s->spec->rope_dims);
 }
 
-/* Items are dealt like cards: later tokens see more keys, and so every thread gets its part of the long ones. */
 void attention_store(session *s, const block *b, int thread) {
     const size_t dim = s->spec->head_dim;
-    for (size_t i = (size_t)thread; i < item_count(s); i += (size_t)s->threads) {
-        const item it = item_at(s, i);
+    item it;
+    for (deal d = deal_items(s, 0, thread); next_item(s, &d, &it);) {
         uint8_t *keys = keys_of(s, b, it.kv_head), *values = values_of(s, b, it.kv_head);
         for (size_t t = it.t0; t < it.t1; t++) {
             const size_t position = s->position + t, at = t * s->key + it.kv_head * dim;
@@ -123,14 +138,14 @@ static void attend_chunk(const session *s, const block *b, worker *w, item it, s
 }
 
 /* Chunks are cut by position, so a query meets the same chunks in the same order whatever the batch. */
-void attention_run(session *s, const block *b, int thread) {
+void attention_run(session *s, const block *b, size_t first, int thread) {
     worker *w = &s->workers[thread];
-    for (size_t i = (size_t)thread; i < item_count(s); i += (size_t)s->threads) {
-        const item it = item_at(s, i);
+    item it;
+    for (deal d = deal_items(s, first, thread); next_item(s, &d, &it);) {
         const size_t queries = (it.t1 - it.t0) * group_of(s);
-        const size_t first = seen_from(s->position + it.t0, b->window).begin / ATTEND_CHUNK * ATTEND_CHUNK;
+        const size_t oldest = seen_from(s->position + it.t0, b->window).begin / ATTEND_CHUNK * ATTEND_CHUNK;
         load_queries(s, w, it, queries);
-        for (size_t start = first; start < s->position + it.t1; start += ATTEND_CHUNK) {
+        for (size_t start = oldest; start < s->position + it.t1; start += ATTEND_CHUNK) {
             for (size_t q0 = 0; q0 < queries; q0 += ATTEND_QUERIES) {
                 const size_t left = queries - q0;
                 attend_chunk(s, b, w, it, q0, left < ATTEND_QUERIES ? left : ATTEND_QUERIES, start);

@@ -5,14 +5,18 @@
 #include "engine/rotation.h"
 #include "engine/state.h"
 
-/* What a phase works with: the tokens and where their encoded inputs go. */
+/* What a phase works with: tokens [first, first + n) of the batch. */
 typedef struct phase {
     session *s;
     worker *w;
     int thread;
-    float *x; /* [n][hidden], the residual stream of the tokens at work */
-    size_t n;
+    size_t first, n;
+    float *x; /* [n][hidden], their residual stream */
 } phase;
+
+static phase phase_of(session *s, int thread, size_t first, size_t n) {
+    return (phase){.s = s, .w = &s->workers[thread], .thread = thread, .first = first, .n = n, .x = s->x + first * s->hidden};
+}
 
 static void barrier(const phase *p) {
     pool_barrier(p->s->pool, p->thread);
@@ -71,15 +75,23 @@ static void encode_heads(const phase *p) {
     const range mine = tokens_of(p);
     const activation_part part = {
         .n = p->n, .k = (size_t)s->spec->heads * s->spec->head_dim, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->query / TILE_K};
-    activation_encode(input_of(p), s->kernels, part, s->q + mine.begin * s->query, s->query);
+    activation_encode(input_of(p), s->kernels, part, s->q + (p->first + mine.begin) * s->query, s->query);
     if (!alone(p)) barrier(p);
 }
 
-/* y = W input (+ bias) */
-static void multiply(const phase *p, const linear *l, float *y, size_t ldy) {
+/* y = W input (+ bias) for products that share their input; a thread has its part of the bytes of them all, in one piece. */
+static void multiply(const phase *p, const result *results, size_t count) {
     const product with = product_of(p, input_of(p));
-    const range groups = share_groups(p, l, 1);
-    if (groups.begin < groups.end) linear_rows(l, &with, groups, y + groups.begin * TILE_ROWS, ldy);
+    for (size_t i = 0; i < count; i++) {
+        const range groups = linear_share(results, count, i, p->thread, p->s->threads);
+        if (groups.begin < groups.end) linear_rows(results[i].of, &with, groups, results[i].y + groups.begin * TILE_ROWS, results[i].ld);
+    }
+}
+
+static void multiply_queries_keys_values(const phase *p, const block *b) {
+    const session *s = p->s;
+    const result results[] = {{&b->q, s->q, s->query}, {&b->k, s->k, s->key}, {&b->v, s->v, s->key}};
+    multiply(p, results, sizeof results / sizeof *results);
 }
 
 /* The row groups that are finished together: all that a thread's room can hold for these tokens. */
@@ -123,9 +135,9 @@ static void gate_up(const phase *p, const block *b) {
 static void compute_logits(session *s, int thread) {
     for (size_t t0 = s->wanted; t0 < s->n; t0 += s->slice) {
         const size_t left = s->n - t0, n = left < s->slice ? left : s->slice, width = logits_width(s);
-        const phase p = {.s = s, .w = &s->workers[thread], .thread = thread, .x = s->x + t0 * s->hidden, .n = n};
+        const phase p = phase_of(s, thread, t0, n);
         normalize(&p, s->model->final_norm);
-        multiply(&p, &s->head, s->logits, width);
+        multiply(&p, &(result){&s->head, s->logits, width}, 1);
         barrier(&p);
         if (!s->sink) continue;
         const range rows = pool_share(n, 1, thread, s->threads);
@@ -139,19 +151,19 @@ static void compute_logits(session *s, int thread) {
 
 void forward(void *context, int thread) {
     session *s = context;
-    const phase p = {.s = s, .w = &s->workers[thread], .thread = thread, .x = s->x, .n = s->n};
+    phase p = phase_of(s, thread, 0, s->n);
     embed(&p);
     barrier(&p);
     for (size_t i = 0; i < s->spec->layers; i++) {
         const block *b = &s->blocks[i];
         normalize(&p, b->attn_norm);
-        multiply(&p, &b->q, s->q, s->query);
-        multiply(&p, &b->k, s->k, s->key);
-        multiply(&p, &b->v, s->v, s->key);
+        multiply_queries_keys_values(&p, b);
         barrier(&p);
         attention_store(s, b, thread);
         if (attention_needs_barrier(s)) barrier(&p);
-        attention_run(s, b, thread);
+        if (i + 1 == s->spec->layers) p = phase_of(s, thread, s->wanted, s->n - s->wanted); /* of the others only keys and values are needed */
+        if (p.n == 0) return;
+        attention_run(s, b, p.first, thread);
         barrier(&p);
         encode_heads(&p);
         add_product(&p, &b->o, input_of(&p));

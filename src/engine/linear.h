@@ -21,6 +21,15 @@ static inline unsigned linear_code(const linear *l) {
     return 1u << l->w->format.act;
 }
 
+typedef struct result { /* where a product goes: y [tokens][ld] */
+    const linear *of;
+    float *y;
+    size_t ld;
+} result;
+
+/* The thread's row groups of results[which], when all of them are shared as one by their bytes. */
+range linear_share(const result *results, size_t count, size_t which, int thread, int threads);
+
 /* What a thread multiplies with: the batch's inputs and its own room. */
 typedef struct product {
     const kernels *kernels;

@@ -50,7 +50,7 @@ static size_t widest_input(const session *s) {
 }
 
 static void worker_layout(const session *s, worker *w, arena *a) {
-    const size_t queries = attention_item_queries(s), f = sizeof(float);
+    const size_t queries = s->item_tokens * (s->spec->heads / s->spec->kv_heads), f = sizeof(float);
     activation_layout(&w->input, a, input_codes(s), 1, widest_input(s));
     w->rows = arena_take(a, s->kernels->panel * s->hidden, f);
     w->gate = arena_take(a, s->batch * BLOCK_ROWS, f);

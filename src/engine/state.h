@@ -55,7 +55,7 @@ struct session {
     /* sizes */
     size_t hidden, inner, query, key; /* widths as padded to 64 */
     size_t head_pad;
-    size_t item_tokens; /* of a work item of attention */
+    size_t item_tokens; /* of a work item of attention, at most */
     size_t slice;       /* positions whose logits are computed together */
     size_t cache_bytes, scratch_bytes;
 
@@ -84,14 +84,13 @@ void forward(void *session, int thread);
 
 /* ---- attention.c ---- */
 
-/* Queries (tokens x heads of a KV head) that a work item of attention has at most. */
-size_t attention_item_queries(const session *s);
+/* Tokens of the widest work item of attention. */
 size_t attention_item_tokens(const spec *s);
 
-/* Rotates the batch's keys and puts them and the values into the cache; then q = attention(q). Both split the same items (KV head, some tokens) among
- * the threads, so that with one item per KV head a thread finds what it has stored itself. */
+/* Rotates the batch's keys and puts them and the values into the cache; then, for the tokens from `first` on, q = attention(q). Both split work by KV head and
+ * tokens; if one item has all tokens of a KV head, the thread that attends has itself stored what it needs, and no barrier is wanted between. */
 void attention_store(session *s, const block *b, int thread);
-void attention_run(session *s, const block *b, int thread);
+void attention_run(session *s, const block *b, size_t first, int thread);
 bool attention_needs_barrier(const session *s);
 
 #endif
