@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 
 /* Walks the tables that this CPU can run, the scalar one first. */
-#define EACH_TABLE(t)                                                         \
+#define EACH_TABLE(t)                                                      \
     for (const kernels *const *at_ = kernel_tables, *t; (t = *at_); at_++) \
         if (table_runs(t))
 bool table_runs(const kernels *t);
