@@ -102,7 +102,8 @@ FOLD void tile_product(const code_kind kind, const int GROUPS, const int TOKENS,
     UNROLL for (int i = 0; i < GROUPS * TOKENS; i++) acc[i] = f32_set(0.0f);
     for (size_t tile = 0; tile < w->tiles; tile++) {
         const uint8_t *ahead = STREAM ? stream_ahead(GROUPS, w, tile) : NULL;
-        for (int block = 0; block < TILE_K / kind.block; block++) block_product(kind, GROUPS, TOKENS, STREAM, ahead, w, p, tile, block, acc);
+        block_product(kind, GROUPS, TOKENS, STREAM, ahead, w, p, tile, 0, acc); /* two calls: as a loop, sums would live in memory */
+        if (kind.block == HALF_K) block_product(kind, GROUPS, TOKENS, STREAM, ahead, w, p, tile, 1, acc);
     }
     UNROLL for (int g = 0; g < GROUPS; g++) {
         UNROLL for (int t = 0; t < TOKENS; t++) f32_store(to.y + (size_t)t * to.ld + g * TILE_ROWS, acc[g * TOKENS + t]);
