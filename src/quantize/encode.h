@@ -29,8 +29,10 @@ struct encoder { /* what all groups of a tensor share; read-only while they run 
     layout layout;
     size_t rows, k;
     const method *method;
-    const codebook *books;   /* one per tensor, per group or per row (of padded rows), prepared; NULL if the format has none */
-    const float *importance; /* [k] weight of the squared error of each input channel; NULL: all alike */
+    const codebook *books; /* one per tensor, per group or per row (of padded rows), prepared; NULL if the format has none */
+    /* [k] weight of the squared error of each input channel; NULL: all alike. Without calibration nothing better is known: on the demo model weights of
+     * x^2 or |x| + rms give q4 a larger divergence (0.0236, 0.0222 against 0.0216), and x^2 ruins k-means (0.077 against 0.018). */
+    const float *importance;
 };
 
 /* Fills everything but the codebooks. False if the shape overflows. */

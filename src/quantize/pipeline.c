@@ -180,6 +180,7 @@ static void learn_item(run *r, item *it) {
     error e = {0};
     if (it->en.format.scope != SCOPE_TENSOR || !chunk_wanted(r, it, 0)) return;
     status result = learn_book(&it->en, &from, &it->book, &e);
+    rows_done(s, 0, s->bytes);
     if (result == OK) result = qbin_write(r->job->writer, it->index, 0, it->book.stored, it->book.entries, &e);
     if (result != OK) note_failure(r, result, &e);
     it->en.books = &it->book;
