@@ -15,7 +15,7 @@ encoded encode_as(const format *f, const char *how, const float *x, size_t rows,
     encoder en;
     error e = {0};
     codebook book;
-    const row_source from = {fill, x};
+    const row_source from = {fill, NULL, x};
     cr_assert(encoder_make(&en, f, method_find(how), rows, k, NULL));
     if (f->scope != SCOPE_NONE) {
         cr_assert_eq(learn_book(&en, &from, &book, &e), OK, "%s", e.text);

@@ -182,7 +182,7 @@ for format in q4 km4; do
     wait $child
     code=$?
     ends "a large model in $format" 0
-    if grep -q __asan_init "$BIN/qbin"; then skip "in $peak KB" "the address sanitizer keeps freed memory"; else check "in $peak KB" [ "$peak" -lt 65536 ]; fi
+    if grep -q __asan_init "$BIN/qbin"; then skip "$format: in $peak KB" "the address sanitizer keeps freed memory"; else check "$format: in $peak KB" [ "$peak" -lt 65536 ]; fi
 done
 
 finish

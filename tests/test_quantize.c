@@ -231,7 +231,7 @@ Test(quantize, bad_values_are_found_and_have_a_defined_result) {
     x[18 * 70] = 1e6f; /* too large for f16 alone */
     for (const format_entry *entry = format_list; entry->name; entry++) {
         const format f = parsed(entry->name);
-        const row_source from = {fill, x};
+        const row_source from = {fill, NULL, x};
         encoder en;
         group g;
         cr_assert(encoder_make(&en, &f, method_find("fit"), 20, 70, NULL));
@@ -269,7 +269,7 @@ static void fill_source(const row_source *from, const encoder *en, group *g) {
 
 static double relative_error(const source *s, const char *name, const char *how) {
     const format f = parsed(name);
-    const row_source from = {fill_source, s};
+    const row_source from = {fill_source, NULL, s};
     encoder en;
     codebook book;
     group g;

@@ -58,6 +58,7 @@ typedef struct row_source row_source;
 struct row_source { /* where the rows of a matrix come from; called from any thread */
     /* Fills group_row(g, en, r) [k] for every r < g->rows with rows g->index * 16 + r. */
     void (*fill)(const row_source *from, const encoder *en, group *g);
+    void (*done)(const row_source *from, const encoder *en, const group *g); /* those rows will not be read again soon; may be NULL */
     const void *context;
 };
 float *group_row(const group *g, const encoder *en, size_t r);

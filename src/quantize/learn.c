@@ -47,6 +47,7 @@ static status take_sample(const encoder *en, const row_source *from, sample *s, 
     for (size_t i = 0; i < groups; i++) {
         group_read(&g, en, from, i * en->layout.groups / groups);
         take_group(s, &g, en, stride);
+        if (from->done) from->done(from, en, &g);
     }
     group_close(&g);
     return OK;

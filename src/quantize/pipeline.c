@@ -56,6 +56,12 @@ static void rows_done(const source *s, uint64_t begin, uint64_t bytes) {
     map_done(s->file, (size_t)(s->data - s->file->data) + begin, bytes);
 }
 
+static void group_done(const row_source *from, const encoder *en, const group *g) {
+    const source *s = from->context;
+    const uint64_t row_bytes = en->k * s->type->bytes;
+    rows_done(s, g->index * TILE_ROWS * row_bytes, g->rows * row_bytes);
+}
+
 /* ---- what threads tell each other ---- */
 
 static void note_failure(run *r, status failed, const error *why) {
@@ -125,7 +131,7 @@ static status worker_open(worker *w, const item *it, error *e) {
 static status encode_chunk(run *r, worker *w, const item *it, size_t chunk, error *e) {
     const layout *l = &it->en.layout;
     const source *s = r->job->sources[it->index];
-    const row_source from = {fill_rows, s};
+    const row_source from = {fill_rows, NULL, s};
     const size_t first = chunk * it->chunk_groups, group_codes = l->tiles * l->tile_codes;
     const size_t groups = it->chunk_groups < l->groups - first ? it->chunk_groups : l->groups - first;
     for (size_t i = 0; i < groups; i++) {
@@ -176,7 +182,7 @@ static void run_vector(run *r, item *it) {
 
 static void learn_item(run *r, item *it) {
     const source *s = r->job->sources[it->index];
-    const row_source from = {fill_rows, s};
+    const row_source from = {fill_rows, group_done, s};
     error e = {0};
     if (it->en.format.scope != SCOPE_TENSOR || !chunk_wanted(r, it, 0)) return;
     status result = learn_book(&it->en, &from, &it->book, &e);
