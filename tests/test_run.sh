@@ -97,7 +97,8 @@ done
 
 # stopped SIGNAL: starts a long run, sends the signal when text has come; the exit code is in $code
 stopped() {
-    "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 100000 -c 100000 --ignore-eos >"$WORK/out" 2>"$WORK/err" &
+    # A shell starts background jobs with SIGINT ignored, and what the parent ignores stays ignored.
+    env --default-signal=INT,TERM "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 100000 -c 100000 --ignore-eos >"$WORK/out" 2>"$WORK/err" &
     local pid=$!
     for _ in $(seq 100); do
         [ "$(wc -c <"$WORK/out")" -gt 60 ] && break
