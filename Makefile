@@ -8,6 +8,8 @@
 #
 # BUILD=folder keeps several builds apart; CC=clang builds with clang; OPT, CFLAGS, LDFLAGS, WERROR=-Werror are added; V=1 shows commands.
 
+MAKEFLAGS += --no-print-directory
+
 BUILD  ?= build
 PREFIX ?= /usr/local
 CC     ?= cc
