@@ -31,6 +31,8 @@ Test(error, one_line_that_is_cut_and_never_overrun) {
     cr_assert_str_eq(e.text, "a?b?[2J??c");
     cr_assert_eq(fail_in(&e, "file"), E_RUN);
     cr_assert_str_eq(e.text, "file: a?b?[2J??c");
+    cr_assert_eq(fail_in(&e, "two\nlines\033[2J"), E_RUN);
+    cr_assert_str_eq(e.text, "two?lines?[2J: file: a?b?[2J??c");
     cr_assert_eq(fail(NULL, E_MEMORY, "nobody listens"), E_MEMORY);
 }
 

@@ -68,6 +68,24 @@ run "$BIN/convert" "$WORK/model" q4 -q
 check "a .qbin is replaced" [ "$(stat -c %s "$WORK/model/model.qbin")" -lt 5000000 ]
 run "$BIN/convert" "$WORK/model" q4 -q --force -o "$WORK/model/model.safetensors"
 refused "the input is not overwritten" 2 'is the input'
+run "$BIN/convert" "$WORK/model" q4 -o "$WORK/model/tokenizer.json" --force
+refused "nor the tokenizer, by force" 2 'is the input'
+run "$BIN/convert" "$WORK/model" q4 -o ''
+refused "an empty name" 2 'name of the file is empty'
+run "$BIN/convert" '' q4
+refused "an empty name of the model" 3 'name of the model is empty'
+run "$BIN/convert" "$WORK/model" Q4_K_M
+refused "a format of llama.cpp" 2 "did you mean 'q4'"
+run "$BIN/convert" "$WORK/model" q4 -q -t 0 -o "$WORK/zero.qbin"
+ends "-t 0 is the default, as in run" 0
+run "$BIN/convert" "$WORK/zero.qbin" q4
+refused "what is converted already" 3 'zero.qbin: offset 0: this is a .qbin file'
+printf 'GGUF\003\000\000\000' >"$WORK/m.gguf"
+cp $DEMO/config.json "$WORK"
+run "$BIN/convert" "$WORK/m.gguf" q4
+refused "a GGUF file" 3 'this is a GGUF file'
+run env TERM=dumb script -qec "'$BIN/convert' $DEMO q4 --method rtn -o '$WORK/zero.qbin'" /dev/null
+check "a dumb terminal gets no progress" test -z "$(tr -dc '\033' <"$WORK/out")"
 
 # Recipes.
 run "$BIN/convert" $DEMO q4 --dry-run --tensor-type 'down=q8' --tensor-type 'layers\.[12]\.=km4-b32' --tensor-type 'self_attn=q4a' --embedding-type bf16

@@ -23,6 +23,16 @@ Test(nearest, finds_a_word_by_its_beginning) {
     cr_assert_str_eq(nearest_of("thr", names), "threads");
 }
 
+Test(nearest, finds_the_beginning_of_a_word) {
+    static const char *const formats[] = {"f16", "q8", "q4", "q4-b32", "q4a", NULL};
+    cr_assert_str_eq(nearest_of("q4_0", formats), "q4");
+    cr_assert_str_eq(nearest_of("Q4_K_M", formats), "q4");
+    cr_assert_str_eq(nearest_of("Q8_0", formats), "q8");
+    cr_assert_str_eq(nearest_of("q4a_1", formats), "q4a");
+    cr_assert_str_eq(nearest_of("temperature-of-it", names), "temp");
+    cr_assert_null(nearest_of("cold", names)); /* one letter says nothing */
+}
+
 Test(nearest, says_nothing_about_a_word_that_is_far_from_all) {
     cr_assert_null(nearest_of("quantize", names));
     cr_assert_null(nearest_of("", names));

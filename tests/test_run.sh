@@ -135,6 +135,23 @@ run "$BIN/logits" -m "$MODEL" --ids 1,x -o "$WORK/o"
 refused "ids that are none" 2 "'x'"
 run "$BIN/logits" -m "$MODEL" --ids 1,999999 -o "$WORK/o"
 refused "an id that is too large" 1 '999999'
+run "$BIN/run" -m "$MODEL" --prompt-ids 1,999999 -n 1
+refused "which is seen before anything is printed" 1 '999999'
+run "$BIN/tokenize" -m "$MODEL" --decode 1,999999
+refused "and has no text" 1 '999999'
+ln -sf "$MODEL" "$WORK/link"
+run "$BIN/logits" -m "$MODEL" --ids 1 -o "$WORK/link"
+refused "logits are not written over the model" 2 'is the model itself'
+run "$BIN/inspect" --verify "$MODEL"
+ends "which stays whole" 0
+cp "$MODEL" "$WORK/two
+lines.qbin" && truncate -s 5000 "$WORK/two
+lines.qbin"
+run "$BIN/run" -m "$WORK/two
+lines.qbin" -p a
+refused "a name of two lines in a message of one" 3 'two[?]lines'
+run "$BIN/run" -m '' -p a
+refused "an empty name" 3 'name of a file is empty'
 run "$BIN/convert" models/demo q4 --no-tokenizer --quiet -o "$WORK/bare.qbin"
 run "$BIN/run" -m "$WORK/bare.qbin" -p a
 refused "a text for a model without a tokenizer" 2 'tokenizer'

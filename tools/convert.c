@@ -73,7 +73,7 @@ static const option options[] = {
      .kind = OPTION_INT,
      .value = "N",
      .offset = offsetof(settings, threads),
-     .min = 1,
+     .min = 0,
      .max = 1024,
      .help = "Threads; default: all cores that this process may use. The file does not depend on it."},
     {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = offsetof(settings, quiet), .help = "No progress and no report."},
@@ -194,18 +194,33 @@ static status plan(conversion *c, const char *model, const char *base, error *e)
     TRY(describe(c, e));
     c->output = c->set->output ? strdup(c->set->output) : inputs_path(&c->in, "model.qbin");
     if (!c->output) return fail(e, E_MEMORY, "no memory");
+    if (!*c->output) return fail(e, E_USAGE, "-o: the name of the file is empty");
     return qbin_plan(c->entries, c->n, c->meta_bytes, c->tokens_size, &c->file_bytes, e);
 }
 
 /* ---- writing ---- */
 
-static status check_output(const conversion *c, error *e) {
-    struct stat there, file;
-    if (stat(c->output, &there)) return OK;
+static bool is_map(const struct stat *there, const map *m) {
+    struct stat file;
+    return m->data && !stat(m->path, &file) && file.st_dev == there->st_dev && file.st_ino == there->st_ino;
+}
+
+/* Is it one of the files that the model is made of? --force does not replace those. */
+static bool is_input(const conversion *c, const struct stat *there) {
+    const map *const others[] = {&c->in.config, &c->in.generation, &c->in.tokenizer, &c->in.tokenizer_config, &c->in.template_file};
     for (size_t i = 0; i < c->weights.n_files; i++) {
-        if (stat(c->weights.files[i].path, &file) || file.st_dev != there.st_dev || file.st_ino != there.st_ino) continue;
-        return fail(e, E_USAGE, "%s: is the input", c->output);
+        if (is_map(there, &c->weights.files[i])) return true;
     }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (is_map(there, others[i])) return true;
+    }
+    return false;
+}
+
+static status check_output(const conversion *c, error *e) {
+    struct stat there;
+    if (stat(c->output, &there)) return OK;
+    if (is_input(c, &there)) return fail(e, E_USAGE, "%s: is the input", c->output);
     if (S_ISDIR(there.st_mode)) return fail(e, E_USAGE, "%s: is a directory, not a file to write", c->output);
     if (c->set->force || qbin_is(c->output)) return OK;
     return fail(e, E_USAGE, "%s: exists and is not a .qbin file; --force replaces it", c->output);

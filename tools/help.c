@@ -51,7 +51,11 @@ static size_t spell(const option *o, char *text, size_t size) {
 void help_explain(const option *o, char *text, size_t size) {
     size_t n = (size_t)snprintf(text, size, "%s", o->help);
     if (o->choices && n < size) n += (size_t)snprintf(text + n, size - n, " One of %s.", o->choices);
-    if (o->alias && n < size) snprintf(text + n, size - n, " Also -%s.", o->alias);
+    for (const char *name = o->alias, *lead = " Also "; name && *name && n < size; lead = ", ") {
+        const int length = (int)strcspn(name, "|");
+        n += (size_t)snprintf(text + n, size - n, "%s-%s%.*s%s", lead, length > 1 ? "-" : "", length, name, name[length] ? "" : ".");
+        name += length + (name[length] == '|');
+    }
 }
 
 static void print_option(FILE *out, const char *spelling, size_t n, const char *text) {

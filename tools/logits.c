@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/session.h"
@@ -51,6 +52,15 @@ static status write_out(session *s, const id_list *ids, size_t vocab, const logi
     return code;
 }
 
+/* Opening it for writing would empty the file that the model is read from. */
+static status check_output(const logits_settings *set, error *e) {
+    struct stat in, out;
+    if (!set->out) return OK;
+    if (!*set->out) return fail(e, E_USAGE, "-o: the name of the file is empty");
+    const bool same = !stat(set->model, &in) && !stat(set->out, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+    return same ? fail(e, E_USAGE, "%s: is the model itself", set->out) : OK;
+}
+
 static status evaluate(const model *m, const id_list *ids, const logits_settings *set, error *e) {
     session_options o = session_flags_options(&set->session);
     if (!o.batch) o.batch = BATCH_DEFAULT;
@@ -71,6 +81,7 @@ static status run_logits(const args *a, error *e) {
     model *m = NULL;
     status code = ids_parse(&ids, set->ids, e);
     if (code == OK && ids.n == 0) code = fail(e, E_USAGE, "the list of ids is empty");
+    if (code == OK) code = check_output(set, e);
     if (code == OK) code = model_open(&m, set->model, e);
     if (code == OK) code = evaluate(m, &ids, set, e);
     model_close(&m);

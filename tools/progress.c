@@ -1,6 +1,7 @@
 #include "tools/progress.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -47,8 +48,14 @@ static void draw(void *context, const char *what, uint64_t done, uint64_t total)
     fflush(stderr);
 }
 
+/* A line that is drawn again and again wants a terminal that can erase. */
+static bool can_draw(void) {
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb"));
+}
+
 progress progress_open(progress_line *line, const char *unit, bool quiet) {
-    *line = (progress_line){.unit = unit, .start = now(), .quiet = quiet || !isatty(STDERR_FILENO)};
+    *line = (progress_line){.unit = unit, .start = now(), .quiet = quiet || !can_draw()};
     if (line->quiet) return (progress){0};
     return (progress){.step = draw, .context = line};
 }

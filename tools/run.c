@@ -60,6 +60,11 @@ static status read_ids(generation *g, error *e) {
     const int32_t bos = model_spec(g->model)->bos;
     if (g->ids.n == 0 && bos < 0) return fail(e, E_USAGE, "the prompt is empty, and the model has no token to begin with");
     if (g->ids.n == 0) TRY(ids_append(&g->ids, bos, e));
+    const uint32_t vocab = model_spec(g->model)->vocab;
+    for (size_t i = 0; i < g->ids.n; i++) {
+        const int32_t id = g->ids.ids[i];
+        if ((uint32_t)id >= vocab) return fail(e, E_RUN, "token id %" PRId32 " is not below the vocabulary's size %" PRIu32, id, vocab);
+    }
     const size_t context = session_context(g->session);
     if (g->ids.n > context) return fail(e, E_RUN, "the prompt has %zu tokens, but the context has %zu (see -c)", g->ids.n, context);
     return OK;

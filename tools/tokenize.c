@@ -100,6 +100,10 @@ static status print_text(const tokenizer *t, const char *list, error *e) {
     char *text = NULL;
     size_t bytes = 0;
     status s = ids_parse(&ids, list, e);
+    const size_t vocab = tokenizer_vocab(t);
+    for (size_t i = 0; s == OK && i < ids.n; i++) {
+        if ((size_t)ids.ids[i] >= vocab) s = fail(e, E_RUN, "token id %d is not below the vocabulary's size %zu", ids.ids[i], vocab);
+    }
     if (s == OK) s = tokenizer_decode(t, ids.ids, ids.n, false, &text, &bytes, e);
     if (s == OK) {
         fwrite(text, 1, bytes, stdout);

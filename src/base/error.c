@@ -29,5 +29,6 @@ status fail_in(error *e, const char *what) {
     memcpy(text, e->text, sizeof text);
     const int room = (int)(sizeof e->text / 2);
     snprintf(e->text, sizeof e->text, "%.*s: %.*s", room - 2, what, room - 1, text);
+    keep_one_line(e->text);
     return e->code;
 }

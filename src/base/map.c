@@ -71,6 +71,7 @@ void map_on_truncated(void (*lost)(const char *path)) {
 
 /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 static status open_regular(const char *path, int *fd, size_t *size, error *e) {
+    if (!*path) return fail(e, E_FILE, "the name of a file is empty");
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (*fd < 0) return fail(e, errno == ENOMEM ? E_MEMORY : E_FILE, "%s: %s", path, strerror(errno));
     struct stat info;
@@ -92,7 +93,7 @@ static status open_regular(const char *path, int *fd, size_t *size, error *e) {
 
 status map_open(map *m, const char *path, error *e) {
     *m = (map){0};
-    int fd;
+    int fd = -1;
     size_t size = 0;
     TRY(open_regular(path, &fd, &size, e));
     void *data = size ? mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0) : NULL;

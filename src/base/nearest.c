@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LONGEST = 48 };
 
@@ -33,7 +34,8 @@ void nearest_offer(nearest *n, const char *known) {
     const size_t distance = begins ? 1 : edits(n->word, typed, known, length);
     const size_t allowed = typed < 6 ? 1 : typed / 3;
     const bool near = distance <= allowed && distance < min_size(typed, length) + begins;
-    if (near && (!n->best || distance < n->distance)) {
+    const bool longer = length >= 2 && length < typed && !strncasecmp(known, n->word, length);
+    if ((near || longer) && (!n->best || distance < n->distance)) {
         n->best = known;
         n->distance = distance;
     }

@@ -12,7 +12,7 @@ typedef struct nearest {
 
 /* Starts a search: (nearest){.word = typed}. Offers one known word; the first of equally near ones stays. Near enough means at most one edit per three
  * characters, and one for short words; an edit inserts, deletes or replaces a character or swaps two neighbours (optimal string alignment). A word that
- * begins with what was typed counts as one edit away. */
+ * begins with what was typed counts as one edit away; a word that what was typed begins with (q4 for Q4_K_M) is near at any distance. */
 void nearest_offer(nearest *n, const char *known);
 
 #endif

@@ -160,7 +160,7 @@ static status name_paths(qbin_writer *w, const char *target, error *e) {
 
 static status open_temp(qbin_writer *w, error *e) {
     w->fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (w->fd < 0) return fail_io(e, w->temp, "cannot be created", errno);
+    if (w->fd < 0) return fail_io(e, w->target, "cannot be created", errno);
     if (flock(w->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return fail_io(e, w->temp, "is in use", errno);
     const off_t size = (off_t)w->plan.file_bytes;
     if (fallocate(w->fd, 0, 0, size) == 0) return OK;

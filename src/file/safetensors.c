@@ -195,9 +195,26 @@ static status read_entries(checkpoint *c, size_t file, const json_t *header, con
     return check_coverage(first, added, data, size, e);
 }
 
+/* What people take for a checkpoint; its first bytes would be read as an absurd length. */
+typedef struct foreign {
+    const char *magic, *what;
+} foreign;
+
+static const foreign foreigners[] = {
+    {"QBIN\r\n", "a .qbin file"},
+    {"GGUF", "a GGUF file"},
+    {"PK\003\004", "a PyTorch or zip file"},
+    {"version https://git-lfs", "a Git LFS pointer (the weights were not downloaded)"},
+    {0},
+};
+
 static status read_header(checkpoint *c, size_t file, error *e) {
     const map *m = &c->files[file];
     uint64_t length = 0;
+    for (const foreign *f = foreigners; f->magic; f++) {
+        const size_t n = strlen(f->magic);
+        if (m->size >= n && !memcmp(m->data, f->magic, n)) return fail(e, E_FILE, "offset 0: this is %s, not a safetensors file", f->what);
+    }
     if (m->size < LENGTH_BYTES) return fail(e, E_FILE, "%zu bytes are too few for a safetensors file", m->size);
     for (int i = LENGTH_BYTES; i-- > 0;) length = length << 8 | m->data[i];
     if (length > HEADER_MAX)

@@ -105,6 +105,7 @@ static status find_in_folder(shards *s, const char *folder, error *e) {
 status shards_find(shards *s, const char *path, error *e) {
     *s = (shards){0};
     struct stat info;
+    if (!*path) return fail(e, E_FILE, "the name of the model is empty");
     if (stat(path, &info)) return fail(e, E_FILE, "%s: %s", path, strerror(errno));
     const size_t folder = S_ISDIR(info.st_mode) ? strlen(path) : (size_t)(base_name(path) - path);
     TRY(join(&s->index_path, path, folder, INDEX_NAME, e));
