@@ -25,7 +25,8 @@ typedef struct sections { /* the parts that this program knows; a part that is a
 static status read_header(const map *m, disk_header *h, error *e) {
     if (m->size < sizeof *h) return fail(e, E_FILE, "%zu bytes are too few for a .qbin file", m->size);
     memcpy(h, m->data, sizeof *h);
-    if (memcmp(h->magic, QBIN_MAGIC, sizeof h->magic) != 0) return fail(e, E_FILE, "offset 0: this is not a .qbin file (convert makes one from a model)");
+    if (memcmp(h->magic, QBIN_MAGIC, sizeof h->magic) != 0)
+        return fail(e, E_FILE, "offset 0: this is not a .qbin file (convert makes one from a model)");
     if (XXH3_64bits(h, offsetof(disk_header, header_hash)) != h->header_hash) return fail(e, E_FILE, "offset 0: the checksum of the header is wrong");
     if (h->version != DISK_VERSION) return fail(e, E_FILE, "offset 8: version %" PRIu32 " is not known, only %d", h->version, DISK_VERSION);
     if (h->file_bytes != m->size) {
