@@ -7,6 +7,7 @@
 enum {
     ITEM_QUERIES = 64, /* aimed at: a chunk of keys and values is read from the nearest cache for all of them */
     ITEMS_EACH = 4,    /* items that each thread should have, to even out that some are longer */
+    SPREAD_CHUNKS = 3, /* chunks from which on a single token's are spread over the threads */
 };
 
 /* A work item: some tokens of the batch, and the query heads that share one KV head. */
@@ -28,10 +29,6 @@ static size_t item_tokens(const session *s) {
     const size_t fair = s->n * s->spec->kv_heads / ((size_t)s->threads * ITEMS_EACH), tile = (ATTEND_QUERIES + group_of(s) - 1) / group_of(s);
     const size_t least = tile < s->item_tokens ? tile : s->item_tokens;
     return fair < least ? least : fair < s->item_tokens ? fair : s->item_tokens;
-}
-
-bool attention_needs_barrier(const session *s) {
-    return s->n > item_tokens(s);
 }
 
 /* The items of tokens [first, n), one after the other as a thread gets them. They are dealt like cards: later tokens see more keys, and so every
@@ -85,24 +82,27 @@ static float *query_at(const session *s, item it, size_t i) {
     return s->q + (it.t0 + i / group) * s->query + (it.kv_head * group + i % group) * s->spec->head_dim;
 }
 
-static void load_queries(const session *s, worker *w, item it, size_t queries) {
-    const size_t dim = s->spec->head_dim, bytes = dim * sizeof(float);
+/* What a query has gathered so far: nothing. */
+static void start_softmax(const session *s, worker *w, size_t queries) {
     for (size_t i = 0; i < queries; i++) {
-        memcpy(w->q + i * dim, query_at(s, it, i), bytes);
-        rotate(s, w->q + i * dim, it.t0 + i / group_of(s));
         w->max[i] = -INFINITY;
         w->sum[i] = 0;
     }
-    s->kernels->scale(w->q, s->spec->attention_scale, queries * dim);
     memset(w->o, 0, queries * s->head_pad * sizeof *w->o);
 }
 
-static void store_results(const session *s, worker *w, item it, size_t queries) {
+static void load_queries(const session *s, worker *w, item it, size_t queries) {
+    const size_t dim = s->spec->head_dim;
     for (size_t i = 0; i < queries; i++) {
-        float *o = w->o + i * s->head_pad;
-        s->kernels->scale(o, 1.0f / w->sum[i], s->head_pad);
-        memcpy(query_at(s, it, i), o, s->spec->head_dim * sizeof *o);
+        memcpy(w->q + i * dim, query_at(s, it, i), dim * sizeof *w->q);
+        rotate(s, w->q + i * dim, it.t0 + i / group_of(s));
     }
+    s->kernels->scale(w->q, s->spec->attention_scale, queries * dim);
+}
+
+static void store_result(const session *s, item it, size_t i, float *o, float sum) {
+    s->kernels->scale(o, 1.0f / sum, s->head_pad);
+    memcpy(query_at(s, it, i), o, s->spec->head_dim * sizeof *o);
 }
 
 /* The positions [from, to) that a query at `position` sees. */
@@ -137,20 +137,89 @@ static void attend_chunk(const session *s, const block *b, worker *w, item it, s
     if (a.count) s->cache->attend(&a);
 }
 
+static void attend_item_chunk(const session *s, const block *b, worker *w, item it, size_t queries, size_t start) {
+    for (size_t q0 = 0; q0 < queries; q0 += ATTEND_QUERIES) {
+        const size_t left = queries - q0;
+        attend_chunk(s, b, w, it, q0, left < ATTEND_QUERIES ? left : ATTEND_QUERIES, start);
+    }
+}
+
+/* Where the chunk begins that has the oldest key that a token sees. */
+static size_t first_chunk(const session *s, const block *b, size_t token) {
+    return seen_from(s->position + token, b->window).begin / ATTEND_CHUNK * ATTEND_CHUNK;
+}
+
 /* Chunks are cut by position, so a query meets the same chunks in the same order whatever the batch. */
-void attention_run(session *s, const block *b, size_t first, int thread) {
+static void run_items(session *s, const block *b, size_t first, int thread) {
     worker *w = &s->workers[thread];
     item it;
     for (deal d = deal_items(s, first, thread); next_item(s, &d, &it);) {
         const size_t queries = (it.t1 - it.t0) * group_of(s);
-        const size_t oldest = seen_from(s->position + it.t0, b->window).begin / ATTEND_CHUNK * ATTEND_CHUNK;
         load_queries(s, w, it, queries);
-        for (size_t start = oldest; start < s->position + it.t1; start += ATTEND_CHUNK) {
-            for (size_t q0 = 0; q0 < queries; q0 += ATTEND_QUERIES) {
-                const size_t left = queries - q0;
-                attend_chunk(s, b, w, it, q0, left < ATTEND_QUERIES ? left : ATTEND_QUERIES, start);
-            }
+        start_softmax(s, w, queries);
+        for (size_t start = first_chunk(s, b, it.t0); start < s->position + it.t1; start += ATTEND_CHUNK) {
+            attend_item_chunk(s, b, w, it, queries, start);
         }
-        store_results(s, w, it, queries);
+        for (size_t i = 0; i < queries; i++) store_result(s, it, i, w->o + i * s->head_pad, w->sum[i]);
     }
+}
+
+/* ---- one token and many keys: the chunks of a KV head are spread over the threads ---- */
+
+static size_t chunks_of_token(const session *s, const block *b) {
+    return (s->position - first_chunk(s, b, 0)) / ATTEND_CHUNK + 1;
+}
+
+/* Worth two more barriers only if the KV heads alone do not keep the threads equally busy. */
+static bool spreads_chunks(const session *s, const block *b) {
+    return s->n == 1 && s->spec->kv_heads % (size_t)s->threads != 0 && chunks_of_token(s, b) >= SPREAD_CHUNKS;
+}
+
+static float *part_at(const session *s, size_t part, size_t query) {
+    return s->parts + (part * group_of(s) + query) * (s->head_pad + PART_EXTRA);
+}
+
+static void run_parts(session *s, const block *b, int thread) {
+    worker *w = &s->workers[thread];
+    const size_t chunks = chunks_of_token(s, b), first = first_chunk(s, b, 0), group = group_of(s);
+    for (size_t part = (size_t)thread; part < chunks * s->spec->kv_heads; part += (size_t)s->threads) {
+        const item it = {.kv_head = part / chunks, .t0 = 0, .t1 = 1};
+        load_queries(s, w, it, group);
+        start_softmax(s, w, group);
+        attend_item_chunk(s, b, w, it, group, first + part % chunks * ATTEND_CHUNK);
+        for (size_t i = 0; i < group; i++) {
+            float *to = part_at(s, part, i);
+            memcpy(to, w->o + i * s->head_pad, s->head_pad * sizeof *to);
+            to[s->head_pad] = w->max[i];
+            to[s->head_pad + 1] = w->sum[i];
+        }
+    }
+}
+
+/* In the order of the chunks, as if one thread had met them one after the other. */
+static void merge_parts(session *s, const block *b, int thread) {
+    const size_t chunks = chunks_of_token(s, b), group = group_of(s), pad = s->head_pad;
+    for (size_t head = (size_t)thread; head < s->spec->heads; head += (size_t)s->threads) {
+        const item it = {.kv_head = head / group, .t0 = 0, .t1 = 1};
+        float *o = part_at(s, it.kv_head * chunks, head % group);
+        for (size_t c = 1; c < chunks; c++) {
+            const float *next = part_at(s, it.kv_head * chunks + c, head % group);
+            s->kernels->attend_merge(o + pad, o + pad + 1, o, next[pad], next[pad + 1], next, pad);
+        }
+        store_result(s, it, head % group, o, o[pad + 1]);
+    }
+}
+
+bool attention_needs_barrier(const session *s, const block *b) {
+    return s->n > item_tokens(s) || spreads_chunks(s, b);
+}
+
+void attention_run(session *s, const block *b, size_t first, int thread) {
+    if (!spreads_chunks(s, b)) {
+        run_items(s, b, first, thread);
+        return;
+    }
+    run_parts(s, b, thread);
+    pool_barrier(s->pool, thread);
+    merge_parts(s, b, thread);
 }

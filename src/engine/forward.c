@@ -160,7 +160,7 @@ void forward(void *context, int thread) {
         multiply_queries_keys_values(&p, b);
         barrier(&p);
         attention_store(s, b, thread);
-        if (attention_needs_barrier(s)) barrier(&p);
+        if (attention_needs_barrier(s, b)) barrier(&p);
         if (i + 1 == s->spec->layers) p = phase_of(s, thread, s->wanted, s->n - s->wanted); /* of the others only keys and values are needed */
         if (p.n == 0) return;
         attention_run(s, b, p.first, thread);

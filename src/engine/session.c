@@ -84,6 +84,7 @@ static void session_layout(session *s, arena *a) {
     activation_layout(&s->input, a, input_codes(s), s->batch, widest_input(s));
     activation_layout(&s->down, a, down_codes(s), s->batch, s->inner);
     s->logits = arena_take(a, s->slice * logits_width(s), f);
+    s->parts = arena_take(a, s->spec->heads * ((s->capacity + ATTEND_CHUNK - 1) / ATTEND_CHUNK), (s->head_pad + PART_EXTRA) * f);
     for (int i = 0; i < s->threads; i++) worker_layout(s, &s->workers[i], a);
     s->scratch_bytes = a->used - s->cache_bytes;
 }

@@ -13,7 +13,10 @@
 #include "engine/session.h"
 #include "kernels/kernels.h"
 
-enum { BLOCK_ROWS = 64 }; /* rows of a product that are finished (residual, gate) before the next: as many as make one tile of the next input */
+enum {
+    BLOCK_ROWS = 64, /* rows of a product that are finished (residual, gate) before the next: as many as make one tile of the next input */
+    PART_EXTRA = 16, /* floats of a part for its maximum and sum */
+};
 
 typedef struct block { /* a layer: its weights with their kernels, and its keys and values */
     const float *attn_norm, *mlp_norm;
@@ -66,6 +69,7 @@ struct session {
     activation input; /* of the products of hidden and query width */
     activation down;  /* of the product of inner width */
     float *logits;    /* [slice][vocab] */
+    float *parts;     /* [kv_heads][chunks][heads of a KV head][head_pad + PART_EXTRA]: attention of one token to single chunks */
 
     /* the batch that is being evaluated */
     const int32_t *ids;
@@ -87,10 +91,10 @@ void forward(void *session, int thread);
 /* Tokens of the widest work item of attention. */
 size_t attention_item_tokens(const spec *s);
 
-/* Rotates the batch's keys and puts them and the values into the cache; then, for the tokens from `first` on, q = attention(q). Both split work by KV head and
- * tokens; if one item has all tokens of a KV head, the thread that attends has itself stored what it needs, and no barrier is wanted between. */
+/* Rotates the batch's keys and puts them and the values into the cache; then, for the tokens from `first` on, q = attention(q). With a barrier between them if
+ * one is needed: not if the thread that attends has itself stored all keys that are new to it. attention_run of a single token may meet at a barrier too. */
 void attention_store(session *s, const block *b, int thread);
+bool attention_needs_barrier(const session *s, const block *b);
 void attention_run(session *s, const block *b, size_t first, int thread);
-bool attention_needs_barrier(const session *s);
 
 #endif

@@ -104,6 +104,9 @@ typedef struct kernels {
     double (*sum_exp)(const float *x, size_t n, float max);
     void (*exp)(float *y, const float *x, size_t n); /* for tests and the sampler; <= 2 ulp, exp(-inf) = 0 */
     const cache_type *caches;                        /* ends with name NULL */
+    /* The running softmax of one query takes that of a later chunk, as `attend` does it: chunks that were attended to apart, each from the start
+     * values, and are merged in their order give the same bits. o and chunk_o [head_pad], not yet divided. */
+    void (*attend_merge)(float *m, float *l, float *o, float chunk_m, float chunk_l, const float *chunk_o, size_t head_pad);
 } kernels;
 
 extern const kernels *const kernel_tables[]; /* strongest last; NULL-terminated; those compiled in */

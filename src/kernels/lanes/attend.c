@@ -175,14 +175,13 @@ static size_t next_run(const attend_args *a, float *chunk_o, size_t at, seen *s)
 }
 
 /* The running softmax takes the chunk's: both are scaled to the larger maximum. A chunk's zero is +0 whichever way it came to be. */
-static void merge(const attend_args *a, size_t i, softmax chunk, const float *chunk_o) {
-    const float max = a->m[i] > chunk.max ? a->m[i] : chunk.max;
-    float by[16] = {a->m[i] - max, chunk.max - max};
+void LANE(attend_merge)(float *m, float *l, float *o, float chunk_m, float chunk_l, const float *chunk_o, size_t head_pad) {
+    const float max = *m > chunk_m ? *m : chunk_m;
+    float by[16] = {*m - max, chunk_m - max};
     f32_store(by, exp16(f32_load(by)));
-    a->l[i] = fmaf(a->l[i], by[0], chunk.sum * by[1]);
-    a->m[i] = max;
-    float *o = a->o + i * a->head_pad;
-    for (size_t d = 0; d < a->head_pad; d += 16) {
+    *l = fmaf(*l, by[0], chunk_l * by[1]);
+    *m = max;
+    for (size_t d = 0; d < head_pad; d += 16) {
         const f32x16 part = f32_mul(f32_add(f32_load(chunk_o + d), f32_set(0.0f)), f32_set(by[1]));
         f32_store(o + d, f32_fma(f32_load(o + d), f32_set(by[0]), part));
     }
@@ -211,7 +210,8 @@ FOLD void attend(const number kind, const attend_args *a) {
         at = end;
     }
     for (size_t i = 0; i < a->queries; i++) {
-        if (a->from[i] < a->to[i]) merge(a, i, chunk[i], chunk_o + i * a->head_pad);
+        if (a->from[i] >= a->to[i]) continue;
+        LANE(attend_merge)(a->m + i, a->l + i, a->o + i * a->head_pad, chunk[i].max, chunk[i].sum, chunk_o + i * a->head_pad, a->head_pad);
     }
 }
 

@@ -82,4 +82,5 @@ const kernels LANE(kernels) = {
     .sum_exp = sum_exp,
     .exp = exp_row,
     .caches = LANE(cache_types),
+    .attend_merge = LANE(attend_merge),
 };
