@@ -182,9 +182,10 @@ static float *part_at(const session *s, size_t part, size_t query) {
 static void run_parts(session *s, const block *b, int thread) {
     worker *w = &s->workers[thread];
     const size_t chunks = chunks_of_token(s, b), first = first_chunk(s, b, 0), group = group_of(s);
-    for (size_t part = (size_t)thread; part < chunks * s->spec->kv_heads; part += (size_t)s->threads) {
+    const range mine = pool_share(chunks * s->spec->kv_heads, 1, thread, s->threads);
+    for (size_t part = mine.begin; part < mine.end; part++) {
         const item it = {.kv_head = part / chunks, .t0 = 0, .t1 = 1};
-        load_queries(s, w, it, group);
+        if (part == mine.begin || part % chunks == 0) load_queries(s, w, it, group);
         start_softmax(s, w, group);
         attend_item_chunk(s, b, w, it, group, first + part % chunks * ATTEND_CHUNK);
         for (size_t i = 0; i < group; i++) {
