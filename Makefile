@@ -167,6 +167,10 @@ bench: all $(BENCHES)
 bench-kernels: $(BUILD)/bench/kernels
 	$(BUILD)/bench/kernels $(KERNELS)
 
+# README's table of formats, measured anew on a text that the demo model has not seen.
+formats-table: all
+	bench/formats.sh $(TEXT)
+
 docs: $(PROGRAM)
 	$(PROGRAM) help --markdown > docs/commands.md
 	@$(MAKE) -s --no-print-directory format-page > docs/format.md
@@ -197,7 +201,7 @@ uninstall:
 	rm -f $(foreach c,qbin $(COMMANDS:%=qbin-%),$(BINDIR)/$c $(COMPLETIONS)/$c)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan bin
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-fuzz bin
 
 .PHONY: all links names everything test unit lint asan tsan demo bench bench-kernels docs format-page install uninstall clean FORCE
 .SECONDARY:
