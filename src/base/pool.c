@@ -80,7 +80,8 @@ void pool_barrier(pool *p, int thread) {
     (void)thread;
     if (pool_threads(p) == 1) return;
     const uint32_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed); /* cannot move before this thread has come */
-    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) == pool_threads(p) - 1) {
+    const int before = atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel);
+    if (before == pool_threads(p) - 1) { /* counted only now: who comes after end_workers must see how many it left */
         atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
         atomic_store(&p->phase, phase + 1);
         if (atomic_load(&p->sleepers)) syscall(SYS_futex, &p->phase, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
