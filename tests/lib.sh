@@ -2,6 +2,7 @@
 #
 #   BIN   folder with the programs of the build under test        WORK   a folder of its own, removed at the end
 #   SHARED   third-party data beside the repository; a test that wants it asks `shared FILE` and skips with a word
+#   QUICK    set in sanitizer builds: what only repeats the same code on more data may be skipped with a word
 #   $WORK/out and $WORK/err hold what the last `run` printed, $code how it ended
 set -u
 BIN=${BIN:-$PWD/build/bin}
@@ -54,6 +55,10 @@ refused() {
         ends "$@"
     fi
 }
+
+# has_terminal: can a program be shown one here? terminal COMMAND: runs it on one; $WORK/out holds what a person would have seen
+has_terminal() { script -qec true /dev/null >/dev/null 2>&1 </dev/null; }
+terminal() { run script -qec "$1" /dev/null; }
 
 # shared FILE: is it there?
 shared() { [ -e "$SHARED/$1" ]; }

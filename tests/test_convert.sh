@@ -84,8 +84,6 @@ printf 'GGUF\003\000\000\000' >"$WORK/m.gguf"
 cp $DEMO/config.json "$WORK"
 run "$BIN/convert" "$WORK/m.gguf" q4
 refused "a GGUF file" 3 'this is a GGUF file'
-run env TERM=dumb script -qec "'$BIN/convert' $DEMO q4 --method rtn -o '$WORK/zero.qbin'" /dev/null
-check "a dumb terminal gets no progress" test -z "$(tr -dc '\033' <"$WORK/out")"
 
 # Recipes.
 run "$BIN/convert" $DEMO q4 --dry-run --tensor-type 'down=q8' --tensor-type 'layers\.[12]\.=km4-b32' --tensor-type 'self_attn=q4a' --embedding-type bf16
@@ -156,11 +154,14 @@ run "$BIN/convert" $DEMO q4 --method rtn -o "$WORK/m.qbin"
 check "a pipe gets a report" grep -qE '^.*m.qbin: [0-9.]+ MB of 13.11 MB, [0-9.]+ bits per weight, ' "$WORK/err"
 check "and no progress" test -z "$(tr -dc '\r\033' <"$WORK/err")"
 check "stdout stays empty" [ ! -s "$WORK/out" ]
-if command -v script >/dev/null; then
-    script -qec "'$BIN/convert' $DEMO km4 -t 1 -o '$WORK/m.qbin'" /dev/null >"$WORK/typescript" 2>/dev/null </dev/null
-    check "a terminal gets progress" grep -qE '[0-9]+ %.* MB/s .*left .*layers' "$WORK/typescript"
+if has_terminal; then
+    terminal "'$BIN/convert' $DEMO km4 -t 1 -o '$WORK/m.qbin'"
+    check "a terminal gets progress" grep -qE '[0-9]+ %.* MB/s .*left .*layers' "$WORK/out"
+    check "and it is removed" grep -q "$(printf '\r\033')\[K" "$WORK/out"
+    terminal "TERM=dumb '$BIN/convert' $DEMO q4 --method rtn -o '$WORK/zero.qbin'"
+    check "a dumb terminal gets no progress" test $code -eq 0 -a -z "$(tr -dc '\033' <"$WORK/out")"
 else
-    skip "a terminal gets progress" "no script command"
+    skip "a terminal gets progress" "no terminals here"
 fi
 
 # Memory: weights of 443 MB (a file of holes) in less than 64 MB, whatever the number of threads.

@@ -1,4 +1,4 @@
-# What signals, a reader that leaves, and a file that shrinks do to the real programs; and the progress line of a terminal.
+# What signals, a reader that leaves, and a file that shrinks do to the real programs.
 . tests/lib.sh
 
 model=$WORK/demo.qbin
@@ -75,15 +75,5 @@ truncate -s 8192 "$WORK/shrinks.qbin"
 wait "$pid"
 code=$?
 ends "a file truncated while in use is a message" 3 "^error: $WORK/shrinks.qbin was truncated while in use$"
-
-# ---- the progress line ----
-
-if command -v script >/dev/null; then
-    script -qec "$BIN/convert models/demo q4 -o $WORK/q4.qbin" /dev/null >"$WORK/out" 2>&1 </dev/null
-    check "a terminal sees how far it is" grep -q ' %  .*MB/s' "$WORK/out"
-    check "the progress line is removed" grep -q "$(printf '\r\033')\[K" "$WORK/out"
-fi
-run "$BIN/convert" models/demo q4 -o "$WORK/q4.qbin"
-check "a pipe sees no progress" test -z "$(grep -l "$(printf '\r')" "$WORK/err")"
 
 finish
