@@ -93,14 +93,14 @@ static status show(generation *g, int32_t id, bool visible, error *e) {
 
 static status show_rest(generation *g, error *e) {
     if (g->settings->ids) {
-        putchar('\n');
+        show_text("\n", 1);
         return OK;
     }
     const char *text;
     size_t n;
     TRY(decoder_finish(g->decoder, &text, &n, e));
     show_text(text, n);
-    putchar('\n');
+    show_text("\n", 1); /* out before the timings, which go to the same terminal */
     return OK;
 }
 
