@@ -40,7 +40,13 @@ enum {
 
 typedef enum grain { GRAIN_NONE, GRAIN_BLOCK, GRAIN_ROW, GRAIN_TENSOR } grain; /* what shares one scale */
 typedef enum scope { SCOPE_NONE, SCOPE_TENSOR, SCOPE_GROUP, SCOPE_ROW } scope; /* what shares one codebook */
-typedef enum act_code { ACT_F32, ACT_I8_64, ACT_I8_32, ACT_CODES } act_code;   /* encoding of the activations it multiplies */
+/* Encoding of the activations that it multiplies: as they are; int8 with a scale for each 64 or 32 values; int8 with one scale for all of a token; int8
+ * with one scale and centre for the tensor, fixed by calibration. _64 and _32: sums of that many products are exact before the scale comes in. */
+typedef enum act_code { ACT_F32, ACT_I8_64, ACT_I8_32, ACT_TOKEN_64, ACT_TOKEN_32, ACT_STATIC_64, ACT_STATIC_32, ACT_CODES } act_code;
+
+static inline bool act_is_static(act_code act) {
+    return act == ACT_STATIC_64 || act == ACT_STATIC_32;
+}
 
 typedef struct family family;
 typedef struct codebook codebook; /* codebook.h: levels made ready for fits */

@@ -21,7 +21,8 @@
  *     hashes), "producer". Only "spec" must be there; unknown keys are ignored.
  * tokens: the compiled tokenizer (text/tokenizer.h), empty if the model has none.
  * tensors: entries of 256 bytes: 112 name (1 to 111 printable ASCII characters, NUL-padded), 16 descriptor (format.h), 4 ndim, 4 zero, 8 rows, 8 k,
- *     8 offset from the data start, 8 bytes, 8 XXH3-64 of the bytes, 4 relative squared error (f32, NaN if not known), zeros. ndim 1: a vector of
+ *     8 offset from the data start, 8 bytes, 8 XXH3-64 of the bytes, 4 relative squared error (f32, NaN if not known), 4 scale and 4 centre
+ *     of static activations (f32, 0 if the descriptor has none), zeros. ndim 1: a vector of
  *     `rows` contiguous f32 with the descriptor of f32 and k = 1; ndim 2: a matrix [rows, k] laid out as its descriptor says. In the order of their
  *     offsets, aligned to 64 (to 4096 when >= 64 KiB), not overlapping; the bytes between are zero; names are unique. The file ends with the last one.
  *
@@ -77,6 +78,7 @@ typedef struct qbin_entry { /* what the caller plans for a tensor; the rest is f
     uint64_t offset, bytes; /* filled by qbin_plan: from the data start */
     uint64_t hash;          /* 0: filled by qbin_commit by reading the file back; the caller may fill it before */
     float error;
+    float act_scale, act_center; /* see tensor.h */
 } qbin_entry;
 
 typedef struct qbin_writer qbin_writer;

@@ -39,8 +39,8 @@ typedef struct disk_tensor {
     uint8_t format[FORMAT_PACKED];
     uint32_t ndim, zero;
     uint64_t rows, k, offset, bytes, hash;
-    float error;
-    uint8_t zeros[76];
+    float error, act_scale, act_center;
+    uint8_t zeros[68];
 } disk_tensor;
 
 _Static_assert(sizeof(disk_header) == 64 && sizeof(disk_section) == 32 && sizeof(disk_tensor) == 256, "the structures have no padding");

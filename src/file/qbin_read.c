@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,16 @@ static status read_shape(tensor *t, const disk_tensor *d, uint64_t *bytes, error
     return format_equal(&t->format, &f32) ? OK : fail(e, E_FILE, "a vector must be f32");
 }
 
+/* Static activations have a scale and a centre; others have neither. */
+static status read_act(tensor *t, const disk_tensor *d, error *e) {
+    const bool there = act_is_static(t->format.act) && d->ndim == 2;
+    const bool good = there ? isfinite(d->act_scale) && d->act_scale > 0 && isfinite(d->act_center) : d->act_scale == 0 && d->act_center == 0;
+    if (!good) return fail(e, E_FILE, "scale %g and centre %g of its activations are not possible", (double)d->act_scale, (double)d->act_center);
+    t->act_scale = d->act_scale;
+    t->act_center = d->act_center;
+    return OK;
+}
+
 /* `end`: where the tensor before it ends, from the data start. */
 static status read_tensor(const qbin *q, tensor *t, const disk_tensor *d, uint64_t end, error *e) {
     const uint64_t limit = q->map.size - q->data_offset;
@@ -149,7 +160,7 @@ static status read_tensor(const qbin *q, tensor *t, const disk_tensor *d, uint64
     t->offset = d->offset;
     t->hash = d->hash;
     t->error = d->error;
-    return OK;
+    return read_act(t, d, e);
 }
 
 static bool is_name(const char name[TENSOR_NAME]) {

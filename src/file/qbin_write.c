@@ -254,7 +254,15 @@ static status hash_entries(const qbin_writer *w, error *e) {
 static void fill_table(const qbin_writer *w, disk_tensor *table) {
     for (size_t i = 0; i < w->n; i++) {
         const qbin_entry *t = &w->entries[i];
-        disk_tensor d = {.ndim = t->ndim, .rows = t->rows, .k = t->k, .offset = t->offset, .bytes = t->bytes, .hash = t->hash, .error = t->error};
+        disk_tensor d = {.ndim = t->ndim,
+                         .rows = t->rows,
+                         .k = t->k,
+                         .offset = t->offset,
+                         .bytes = t->bytes,
+                         .hash = t->hash,
+                         .error = t->error,
+                         .act_scale = t->act_scale,
+                         .act_center = t->act_center};
         memcpy(d.name, t->name, strlen(t->name));
         format_pack(&t->format, d.format);
         table[i] = d;

@@ -16,8 +16,9 @@ typedef struct tensor {
     layout layout;       /* of a matrix */
     const uint8_t *data; /* layout.bytes or rows * 4 bytes, aligned to 64 */
     uint64_t bytes, offset;
-    uint64_t hash; /* XXH3-64 of the bytes */
-    float error;   /* relative squared error recorded at conversion; NaN if not known */
+    uint64_t hash;               /* XXH3-64 of the bytes */
+    float error;                 /* relative squared error recorded at conversion; NaN if not known */
+    float act_scale, act_center; /* of ACT_STATIC_*: its activations are act_scale * int8 + act_center; scale > 0, both finite. Else both 0 */
 } tensor;
 
 #endif

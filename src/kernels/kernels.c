@@ -13,9 +13,9 @@ enum { LINE = 64 }; /* alignment of everything that kernels touch */
 static const struct act_size {  /* by act_code */
     size_t value_bytes, blocks; /* bytes of a value; scales and sums of a tile */
 } act_sizes[ACT_CODES] = {
-    [ACT_F32] = {sizeof(float), 0},
-    [ACT_I8_64] = {sizeof(int8_t), 1},
-    [ACT_I8_32] = {sizeof(int8_t), 2},
+    [ACT_F32] = {sizeof(float), 0},        [ACT_I8_64] = {sizeof(int8_t), 1},    [ACT_I8_32] = {sizeof(int8_t), 2},
+    [ACT_TOKEN_64] = {sizeof(int8_t), 1},  [ACT_TOKEN_32] = {sizeof(int8_t), 2}, [ACT_STATIC_64] = {sizeof(int8_t), 1},
+    [ACT_STATIC_32] = {sizeof(int8_t), 2},
 };
 
 void acts_bytes(act_code code, size_t n, size_t k, size_t *values, size_t *scales, size_t *sums) {
