@@ -56,6 +56,31 @@ refused() {
     fi
 }
 
+# begin COMMAND ...: in the background with default signals (a shell starts jobs with SIGINT ignored, and what the parent ignores stays ignored); $pid
+begin() {
+    : >"$WORK/out"
+    : >"$WORK/err"
+    env --default-signal=INT,TERM,PIPE "$@" >"$WORK/out" 2>"$WORK/err" &
+    pid=$!
+}
+
+# until_true COMMAND ...: waits for it; two minutes are for a machine that does much else
+until_true() {
+    local end=$((SECONDS + 120))
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.01
+    done
+}
+says() { grep -qE -- "$1" "$WORK/err"; } # for until_true: has the program said so on stderr?
+
+# end_with SIGNAL: sends it to what was begun, waits, leaves $code
+end_with() {
+    kill -s "$1" "$pid" 2>/dev/null
+    wait "$pid"
+    code=$?
+}
+
 # has_terminal: can a program be shown one here? terminal COMMAND: runs it on one; $WORK/out holds what a person would have seen
 has_terminal() { script -qec true /dev/null >/dev/null 2>&1 </dev/null; }
 terminal() { run script -qec "$1" /dev/null; }

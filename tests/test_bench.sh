@@ -46,8 +46,20 @@ run "$BIN/bench" -m "$model" -p 0 -n 0
 refused "no tests" 2 'nothing to test'
 run "$BIN/bench" -m "$model" -r 0
 refused "no repetitions" 2 'repetitions|-r'
+run "$BIN/bench" -m "$model" -p 16,400 -n 0 -d 90,200 -q
+refused "more tokens than the context, before anything runs" 2 'pp400 @ d200 of 600 tokens: the context of .*q4.qbin has 512'
 run "$BIN/bench" -m tests/lib.sh
 refused "a file that is no model" 3 'lib.sh'
 run "$BIN/bench" -m "$model" --isa z80 -q
 refused "an instruction set that does not exist" 2 'z80'
+
+# ---- stopped ----
+
+begin "$BIN/bench" -m "$model" -p 8 -n 500 -r 100 -t 1 -o json
+until_true says 'tg500'
+end_with INT
+ends "Ctrl-C ends with 130 and says where" 130 '^stopped in tg500 of .*q4.qbin, which has no row$'
+check "what was complete is printed" test "$(grep -o '"test": "[^"]*"' "$WORK/out")" = '"test": "pp8"'
+check "and whole" test "$(tail -n 1 "$WORK/out")" = ']'
+check "without an error line" test "$(grep -c '^error' "$WORK/err")" -eq 0
 finish

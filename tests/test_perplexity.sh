@@ -104,6 +104,25 @@ check "a running estimate on stderr" grep -q '^\[1\][0-9.]*,\[2\][0-9.]*$' "$WOR
 run "$BIN/perplexity" -f $tale -c 64 --chunks 2 --quiet "$WORK/q4.qbin"
 check "--quiet says nothing on stderr" test ! -s "$WORK/err"
 
+# ---- where the text comes from ----
+
+digits() { grep -oE '[0-9]+\.[0-9]{4} ± [0-9.]+' "$WORK/out"; }
+of_tale() { run "$BIN/perplexity" -c 64 --chunks 1 -q "$WORK/q4.qbin" "$@"; }
+of_tale -f $tale
+wanted=$(digits)
+"$BIN/perplexity" -c 64 --chunks 1 -q "$WORK/q4.qbin" -f - <$tale >"$WORK/out" 2>"$WORK/err"
+check "standard input as -" test "$(digits)" = "$wanted"
+cat $tale | "$BIN/perplexity" -c 64 --chunks 1 -q "$WORK/q4.qbin" -f /dev/stdin >"$WORK/out" 2>"$WORK/err"
+check "a pipe as /dev/stdin" test "$(digits)" = "$wanted"
+"$BIN/perplexity" -c 64 --chunks 1 -q "$WORK/q4.qbin" -f <(cat $tale) >"$WORK/out" 2>"$WORK/err"
+check "a substituted process" test "$(digits)" = "$wanted"
+mkfifo "$WORK/fifo"
+cat $tale >"$WORK/fifo" &
+of_tale -f "$WORK/fifo"
+check "a FIFO" test "$(digits)" = "$wanted"
+of_tale -f /dev/zero
+refused "a device without end" 4 '/dev/zero: a text of more than 256 MB must be a regular file'
+
 # ---- what is refused ----
 
 printf 'Too short.' >"$WORK/short"

@@ -45,6 +45,14 @@ for i in $(isas); do
     check "the same logits with --isa $i" same "$WORK/out" "$WORK/wanted.f32"
 done
 
+penalty() { run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 100 -s 3 -c 128 --repeat-penalty 1.3 --repeat-last-n "$1"; }
+penalty 128
+cp "$WORK/out" "$WORK/text"
+penalty -1
+check "--repeat-last-n -1 looks back at the whole context" same "$WORK/out" "$WORK/text"
+penalty 4
+check "which is not what a short one sees" [ "$(cmp -s "$WORK/out" "$WORK/text"; echo $?)" = 1 ]
+
 # ---- where the prompt comes from ----
 
 greedy() { run "$BIN/run" -m "$MODEL" -n 12 --temp 0 "$@"; }
@@ -95,25 +103,22 @@ done
 
 # ---- being stopped ----
 
-# stopped SIGNAL: starts a long run, sends the signal when text has come; the exit code is in $code
-stopped() {
-    # A shell starts background jobs with SIGINT ignored, and what the parent ignores stays ignored.
-    env --default-signal=INT,TERM "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 100000 -c 100000 --ignore-eos >"$WORK/out" 2>"$WORK/err" &
-    local pid=$!
-    for _ in $(seq 100); do
-        [ "$(wc -c <"$WORK/out")" -gt 60 ] && break
-        sleep 0.05
-    done
-    "$@" $pid
-    wait $pid
-    code=$?
+# begin_long: a run that goes on until it is stopped, seen at work
+talks() { [ "$(wc -c <"$WORK/out")" -gt 60 ]; }
+begin_long() {
+    begin "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 100000 -c 100000 --ignore-eos
+    until_true talks
 }
-stopped kill -INT
+begin_long
+end_with INT
 ends "Ctrl-C ends with 130 and timings" 130 '^generation'
-stopped kill -TERM
+begin_long
+end_with TERM
 ends "SIGTERM ends with 143 and timings" 143 '^generation'
-cut_model() { truncate -s 8192 "$MODEL"; }
-stopped cut_model
+begin_long
+truncate -s 8192 "$MODEL"
+wait $pid
+code=$?
 ends "a file truncated while it runs ends with 3" 3 'truncated while in use'
 "$BIN/convert" models/demo q4 --quiet --force -o "$MODEL" || exit 1
 "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 1000 --ignore-eos 2>"$WORK/err" | head -c 20 >"$WORK/out"
@@ -130,7 +135,15 @@ refused "a file that is no .qbin" 3 'model.safetensors'
 run "$BIN/run" -p a
 refused "no model" 2 '-m FILE'
 run "$BIN/run" -m "$MODEL" -p a --isa z80
-refused "an unknown instruction set" 2 'z80.*scalar'
+refused "an unknown instruction set" 2 '^error: --isa: unknown instruction set "z80".*scalar'
+run env QBIN_ISA=z80 "$BIN/run" -m "$MODEL" -p a
+refused "which came from the environment" 2 '^error: QBIN_ISA: unknown instruction set "z80"'
+run env QBIN_ISA=z80 "$BIN/run" -m "$MODEL" -p a -n 1 --isa scalar
+ends "and does not matter when there is an option" 0
+run "$BIN/run" "$MODEL" -p a
+refused "a model that is not given with -m" 2 'unexpected operand .*; a model is given with -m, a prompt with -p'
+run "$BIN/logits" "$MODEL" --ids 1
+refused "nor to logits" 2 'a model is given with -m'
 run "$BIN/logits" -m "$MODEL" --ids 1,x -o "$WORK/o"
 refused "ids that are none" 2 "'x'"
 run "$BIN/logits" -m "$MODEL" --ids 1,999999 -o "$WORK/o"

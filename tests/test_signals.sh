@@ -5,29 +5,6 @@ model=$WORK/demo.qbin
 run "$BIN/convert" models/demo q8 -o "$model" -q
 ends "the demo model converts" 0
 
-# begin COMMAND ...: in the background with default signals; $pid
-begin() {
-    : >"$WORK/out"
-    env --default-signal=INT,TERM,PIPE "$@" >"$WORK/out" 2>"$WORK/err" &
-    pid=$!
-}
-
-# until_true COMMAND ...: waits for it, at most 20 s
-until_true() {
-    local tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        [ $tries -lt 2000 ] || return 1
-        sleep 0.01
-    done
-}
-
-end_with() { # SIGNAL: sends it, waits, leaves $code
-    kill -s "$1" "$pid" 2>/dev/null
-    wait "$pid"
-    code=$?
-}
-
 # ---- convert: interrupted or killed, there is no file and nothing that stays ----
 
 litter() { ls "$WORK"/*.tmp-* >/dev/null 2>&1; }

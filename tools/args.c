@@ -51,6 +51,7 @@ static status bad_choice(const option *o, const char *value, const char *shown, 
 
 static status set_text(const args *a, const option *o, const char *value, const char *shown, error *e) {
     if (o->choices && !list_has(o->choices, value, strlen(value))) return bad_choice(o, value, shown, e);
+    if (o->check && o->check(value, e) != OK) return fail_in(e, shown);
     *(const char **)field(a, o) = value;
     return OK;
 }
@@ -235,8 +236,8 @@ static status check_operands(const args *a, error *e) {
         const size_t missing = c->min_operands - a->n_operands;
         return fail(e, E_USAGE, "%zu operand%s missing: %s %s", missing, missing == 1 ? " is" : "s are", c->name, c->usage);
     }
-    if (a->n_operands > c->max_operands) return fail(e, E_USAGE, "unexpected operand '%s'", a->operands[c->max_operands]);
-    return OK;
+    if (a->n_operands <= c->max_operands) return OK;
+    return fail(e, E_USAGE, "unexpected operand '%s'%s%s", a->operands[c->max_operands], c->stray ? "; " : "", c->stray ? c->stray : "");
 }
 
 static status open_args(args *a, const command *c, int argc, error *e) {

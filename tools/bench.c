@@ -11,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/facts.h"
 #include "tools/session_flags.h"
+#include "tools/signals.h"
 #include "tools/table.h"
 #include "tools/timings.h"
 
@@ -70,9 +71,9 @@ static status run_once(session *s, const test *t, const int32_t *ids, double *se
     session_rewind(s, t->depth);
     const double start = clock_seconds();
     if (t->prompt) TRY(session_eval(s, ids, t->prompt, NULL, e));
-    for (uint32_t i = 0; i < t->generate; i++) TRY(session_eval(s, ids + t->prompt + i, 1, NULL, e));
+    for (uint32_t i = 0; i < t->generate && !signals_caught(); i++) TRY(session_eval(s, ids + t->prompt + i, 1, NULL, e));
     *seconds = clock_seconds() - start;
-    return OK;
+    return signals_check(e);
 }
 
 static status run_session(session *s, const test *t, const bench_settings *set, const int32_t *ids, samples *out, error *e) {
@@ -198,6 +199,7 @@ static status bench_test(job *j, const char *path, const model *m, const test *t
     const status ran = run_test(&s, m, t, j->settings, &got, e);
     if (ran == OK) show_row(&j->table, path, m, s, t, &got);
     session_close(&s);
+    if (ran == E_INTERRUPT) fprintf(stderr, "stopped in %s of %s, which has no row\n", name, path);
     return ran == OK ? OK : fail_in(e, path);
 }
 
@@ -215,12 +217,37 @@ static status bench_model(job *j, const char *path, const model *m, error *e) {
     return OK;
 }
 
-static status bench_file(job *j, const char *path, error *e) {
+/* What a file is opened for: to be checked or to be measured. */
+typedef status model_step(job *j, const char *path, const model *m, error *e);
+
+static status check_model(job *j, const char *path, const model *m, error *e) {
+    const size_t context = model_spec(m)->context;
+    for (size_t i = 0; i < j->n; i++) {
+        for (size_t d = 0; d < j->depth.n; d++) {
+            test t = j->tests[i];
+            t.depth = j->depth.list[d];
+            const size_t tokens = (size_t)t.depth + t.prompt + t.generate;
+            char name[80];
+            test_name(&t, name, sizeof name);
+            if (tokens > context) return fail(e, E_USAGE, "%s of %zu tokens: the context of %s has %zu", name, tokens, path, context);
+        }
+    }
+    return OK;
+}
+
+static status with_model(job *j, const char *path, model_step *step, error *e) {
     model *m;
     TRY(model_open(&m, path, e));
-    const status s = bench_model(j, path, m, e);
+    const status s = step(j, path, m, e);
     model_close(&m);
     return s;
+}
+
+static status with_models(job *j, const args *a, model_step *step, error *e) {
+    const text_list *models = &j->settings->models;
+    for (size_t i = 0; i < models->n; i++) TRY(with_model(j, models->items[i], step, e));
+    for (size_t i = 0; i < a->n_operands; i++) TRY(with_model(j, a->operands[i], step, e));
+    return OK;
 }
 
 static status run(const args *a, error *e) {
@@ -228,11 +255,12 @@ static status run(const args *a, error *e) {
     job j = {.settings = set};
     if (set->models.n + a->n_operands == 0) return fail(e, E_USAGE, "no model: give one with -m");
     TRY(plan_tests(&j, set, e));
+    TRY(with_models(&j, a, check_model, e));
+    signals_catch();
     table_open(&j.table, set->output, columns);
-    for (size_t i = 0; i < set->models.n; i++) TRY(bench_file(&j, set->models.items[i], e));
-    for (size_t i = 0; i < a->n_operands; i++) TRY(bench_file(&j, a->operands[i], e));
-    table_close(&j.table);
-    return OK;
+    const status ran = with_models(&j, a, bench_model, e);
+    if (ran == OK || ran == E_INTERRUPT) table_close(&j.table);
+    return ran;
 }
 
 /* ---- the command ---- */

@@ -27,7 +27,7 @@ typedef struct option {
     const char *help;    /* one sentence; says the default */
     const char *choices; /* "md|csv|json" or NULL */
     const char *alias;   /* another long or short spelling that other programs use ("s" for --seed), or NULL */
-    bool *given;         /* unused by tables; see args_given */
+    status (*check)(const char *value, error *e); /* of an OPTION_TEXT: is it a value that the option may have? NULL: any; called as it is read */
 } option;
 
 typedef struct args {
@@ -47,6 +47,7 @@ typedef struct command {
     size_t settings_bytes;
     const void *defaults; /* a settings struct; NULL: zeros */
     size_t min_operands, max_operands;
+    const char *stray; /* said of an operand where none belongs: "a model is given with -m"; or NULL */
     status (*run)(const args *a, error *e);
 } command;
 

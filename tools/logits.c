@@ -109,6 +109,7 @@ const command command_logits = {
         "\n"
         "Writes float32, little-endian, [ids, vocabulary]. The bits do not depend on threads, batch or instruction set.",
     .options = options,
+    .stray = "a model is given with -m",
     .settings_bytes = sizeof(logits_settings),
     .run = run_logits,
 };

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "tools/command.h"
 #include "tools/facts.h"
 #include "tools/session_flags.h"
 #include "tools/table.h"
+#include "tools/text_file.h"
 #include "tools/timings.h"
 
 typedef struct perplexity_settings {
@@ -32,7 +32,7 @@ typedef struct entry { /* one file */
 typedef struct job {
     const perplexity_settings *settings;
     bool compared; /* the first entry is the reference */
-    map text;
+    text_file text;
     entry *entries;
     subject *subjects; /* of each entry */
     size_t n;
@@ -64,8 +64,7 @@ static status open_entry(const job *j, entry *it, error *e) {
         if (same_tokenizer(before->model, it->model)) it->ids = before->ids;
     }
     if (it->ids != &it->own) return OK;
-    const char *text = j->text.size ? (const char *)j->text.data : "";
-    if (tokenizer_encode(it->model->tokenizer, text, j->text.size, 0, &it->own, e) != OK) return fail_in(e, it->path);
+    if (tokenizer_encode(it->model->tokenizer, j->text.text, j->text.bytes, 0, &it->own, e) != OK) return fail_in(e, it->path);
     return OK;
 }
 
@@ -203,7 +202,7 @@ static status evaluate(job *j, size_t first, size_t n, error *e) {
 /* Everything that can be wrong with the files is found before the first is evaluated. */
 static status evaluate_all(job *j, error *e) {
     const perplexity_settings *set = j->settings;
-    TRY(map_open(&j->text, set->text, e));
+    TRY(text_file_open(&j->text, set->text, e));
     for (size_t i = 0; i < j->n; i++) TRY(plan_entry(j, &j->entries[i], e));
     if (set->chunks > 0 && (size_t)set->chunks > j->entries->windows.count && !set->quiet) {
         fprintf(stderr, "the text has %zu windows, not %lld\n", j->entries->windows.count, (long long)set->chunks);
@@ -242,7 +241,7 @@ static void close_job(job *j) {
     }
     free(j->entries);
     free(j->subjects);
-    map_close(&j->text);
+    text_file_close(&j->text);
 }
 
 static status run(const args *a, error *e) {
@@ -259,7 +258,12 @@ static const perplexity_settings defaults = {.stride = "half", .output = "md", .
 
 #define FIELD(name) offsetof(perplexity_settings, name)
 static const option options[] = {
-    {.name = "file", .letter = 'f', .kind = OPTION_TEXT, .value = "TEXT", .offset = FIELD(text), .help = "Text to predict (UTF-8)."},
+    {.name = "file",
+     .letter = 'f',
+     .kind = OPTION_TEXT,
+     .value = "TEXT",
+     .offset = FIELD(text),
+     .help = "Text to predict (UTF-8): a file, a pipe, or - for standard input."},
     {.name = "model",
      .letter = 'm',
      .kind = OPTION_LIST,

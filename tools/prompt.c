@@ -7,19 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROMPT_MAX = 256 << 20 };
+#include "tools/text_file.h"
 
+/* The newline that an editor or echo ends a text with is not part of the prompt. */
 static status read_stream(prompt *p, FILE *in, const char *name, error *e) {
-    for (size_t room = 4096;; room *= 2) {
-        char *grown = room <= PROMPT_MAX ? realloc(p->text, room + 1) : NULL;
-        if (!grown) return fail(e, E_MEMORY, "%s: the prompt is too long", name);
-        p->text = grown;
-        p->bytes += fread(p->text + p->bytes, 1, room - p->bytes, in);
-        if (ferror(in)) return fail(e, errno == EINTR ? E_INTERRUPT : E_FILE, "%s: %s", name, strerror(errno));
-        if (feof(in)) break;
-    }
-    if (p->bytes && p->text[p->bytes - 1] == '\n') p->bytes--;
-    p->text[p->bytes] = 0;
+    TRY(stream_read(in, name, &p->text, &p->bytes, e));
+    if (p->bytes && p->text[p->bytes - 1] == '\n') p->text[--p->bytes] = 0;
     return OK;
 }
 

@@ -113,10 +113,6 @@ static bool is_end(const spec *s, int32_t id) {
     return false;
 }
 
-static status interrupted(error *e) {
-    return signals_caught() ? fail(e, E_INTERRUPT, "interrupted") : OK;
-}
-
 /* In pieces, so that Ctrl-C does not wait for all of a long prompt. */
 static status evaluate_prompt(generation *g, error *e) {
     const double start = clock_seconds();
@@ -127,7 +123,7 @@ static status evaluate_prompt(generation *g, error *e) {
         done += n;
         g->times.prompt_tokens = done;
         g->times.prompt = clock_seconds() - start;
-        TRY(interrupted(e));
+        TRY(signals_check(e));
     }
     return OK;
 }
@@ -153,7 +149,7 @@ static status generate(generation *g, error *e) {
         if (g->times.first_token == 0) g->times.first_token = clock_seconds() - g->times.start;
         if (is_end(model_spec(g->model), id)) break;
         TRY(show(g, id, true, e));
-        TRY(interrupted(e));
+        TRY(signals_check(e));
         if (!wants_more(g) || session_position(g->session) == session_context(g->session)) break;
         TRY(session_eval(g->session, &id, 1, NULL, e));
         g->times.generated_tokens++;
@@ -186,7 +182,9 @@ static void describe(const generation *g, const sampler_options *o) {
 static status open_sampler(generation *g, const args *a, error *e) {
     const spec *s = model_spec(g->model);
     const size_t named = g->model->tokenizer ? tokenizer_vocab(g->model->tokenizer) : s->vocab;
-    const sampler_options o = sampling_options(a, offsetof(run_settings, sampling), json_object_get(g->model->file.meta, "generation"));
+    const json_t *advice = json_object_get(g->model->file.meta, "generation");
+    sampler_options o = sampling_options(a, offsetof(run_settings, sampling), advice, session_context(g->session));
+    o.isa = session_isa(g->session);
     TRY(sampler_open(&g->sampler, &o, s->vocab, named < s->vocab ? named : s->vocab, e));
     if (g->settings->ignore_eos && !(g->logits = calloc(s->vocab, sizeof *g->logits))) return fail(e, E_MEMORY, "no memory for logits");
     if (!g->settings->quiet) describe(g, &o);
@@ -291,5 +289,6 @@ const command command_run = {
     .options = options,
     .settings_bytes = sizeof(run_settings),
     .defaults = &defaults,
+    .stray = "a model is given with -m, a prompt with -p",
     .run = run_model,
 };

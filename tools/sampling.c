@@ -51,7 +51,7 @@ static double clamp(double x, double low, double high) {
     return x > low ? (x < high ? x : high) : low; /* low for NaN */
 }
 
-sampler_options sampling_options(const args *a, size_t offset, const json_t *generation) {
+sampler_options sampling_options(const args *a, size_t offset, const json_t *generation, size_t context) {
     static const size_t integers[] = {offsetof(sampling_flags, seed), offsetof(sampling_flags, top_k), offsetof(sampling_flags, repeat_last)};
     sampling_flags f = defaults_of(generation);
     const char *given = (const char *)a->settings + offset;
@@ -68,7 +68,7 @@ sampler_options sampling_options(const args *a, size_t offset, const json_t *gen
         .top_p = (float)clamp(f.top_p, 0, 1),
         .min_p = (float)clamp(f.min_p, 0, 1),
         .repeat_penalty = (float)clamp(f.repeat_penalty, 0.01, 100),
-        .repeat_last = (uint32_t)clamp((double)f.repeat_last, 0, 1 << 24),
+        .repeat_last = (uint32_t)clamp((double)(f.repeat_last < 0 ? (int64_t)context : f.repeat_last), 0, 1 << 24),
         .seed = f.seed < 0 ? random_seed() : (uint64_t)f.seed,
     };
 }

@@ -31,11 +31,12 @@ typedef struct sampling_flags { /* a member `sampling` of a command's settings *
         {SAMPLING_OPTION(settings, "repeat-penalty", repeat_penalty, OPTION_FLOAT, "X", 0.01, 100,                     \
                          "Make tokens that were just there less likely, 1 does not (default: the model's, or 1).")},   \
     {                                                                                                                  \
-        SAMPLING_OPTION(settings, "repeat-last-n", repeat_last, OPTION_INT, "N", 0, 1 << 24,                           \
-                        "How many tokens the penalty looks back at (default: 64).")                                    \
+        SAMPLING_OPTION(settings, "repeat-last-n", repeat_last, OPTION_INT, "N", -1, 1 << 24,                          \
+                        "How many tokens the penalty looks back at, -1 is the whole context (default: 64).")           \
     }
 
-/* `a` has sampling_flags at `offset` of its settings; `generation` is the object of that name in the file's metadata (NULL: none). */
-sampler_options sampling_options(const args *a, size_t offset, const json_t *generation);
+/* `a` has sampling_flags at `offset` of its settings; `generation` is the object of that name in the file's metadata (NULL: none);
+ * `context` is how many tokens there can be. */
+sampler_options sampling_options(const args *a, size_t offset, const json_t *generation, size_t context);
 
 #endif

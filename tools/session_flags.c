@@ -1,5 +1,7 @@
 #include "tools/session_flags.h"
 
+#include "kernels/kernels.h"
+
 session_options session_flags_options(const session_flags *f) {
     return (session_options){
         .context = (uint32_t)f->context,
@@ -8,4 +10,9 @@ session_options session_flags_options(const session_flags *f) {
         .isa = f->isa,
         .cache = f->cache,
     };
+}
+
+status session_flags_isa(const char *name, error *e) {
+    const kernels *k;
+    return kernels_choose(&k, name, e);
 }

@@ -24,6 +24,7 @@ typedef struct session_flags { /* a member `session` of a command's settings */
          .kind = OPTION_TEXT,                                                                                                          \
          .value = "NAME",                                                                                                              \
          .offset = offsetof(settings, session.isa),                                                                                    \
+         .check = session_flags_isa,                                                                                                   \
          .help = "Instruction set of the kernels; results do not depend on it (default: the strongest that this CPU has)."},           \
     {                                                                                                                                  \
         .name = "cache-type", .kind = OPTION_TEXT, .value = "TYPE", .offset = offsetof(settings, session.cache), .choices = "f16|f32", \
@@ -47,5 +48,8 @@ typedef struct session_flags { /* a member `session` of a command's settings */
     }
 
 session_options session_flags_options(const session_flags *f);
+
+/* Is it an instruction set that this program and this CPU have? */
+status session_flags_isa(const char *name, error *e);
 
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "base/map.h"
 
 static volatile sig_atomic_t caught;
@@ -43,4 +42,8 @@ void signals_catch(void) {
 
 int signals_caught(void) {
     return caught;
+}
+
+status signals_check(error *e) {
+    return caught ? fail(e, E_INTERRUPT, "interrupted") : OK;
 }

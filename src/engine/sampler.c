@@ -249,7 +249,7 @@ status sampler_open(sampler **out, const sampler_options *o, size_t vocab, size_
     *out = NULL;
     TRY(check_options(o, vocab, usable, e));
     const kernels *k;
-    TRY(kernels_choose(&k, NULL, e));
+    TRY(kernels_choose(&k, o->isa, e));
     sampler *s = calloc(1, sizeof *s);
     if (!s) return fail(e, E_MEMORY, "no memory for a sampler");
     s->options = *o;

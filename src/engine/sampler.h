@@ -15,6 +15,7 @@ typedef struct sampler_options {
     float repeat_penalty; /* 1: off */
     uint32_t repeat_last; /* tokens looked back at */
     uint64_t seed;
+    const char *isa; /* as of the session (no result depends on it); NULL: the strongest */
 } sampler_options;
 
 typedef struct sampler sampler;
