@@ -57,6 +57,19 @@ done
 "$BIN/convert" $DEMO q4 -q -o "$WORK/fit.qbin"
 check "methods make different files" test -n "$(cmp "$WORK/rtn.qbin" "$WORK/fit.qbin")"
 
+# The same command makes the same tensors as ever; a change here must be one that was meant (a better fit, say).
+while read -r format digest; do
+    "$BIN/convert" $DEMO "$format" -q -o "$WORK/m.qbin"
+    now=$("$BIN/inspect" --json "$WORK/m.qbin" | grep -o '"xxh3": "[0-9a-f]*"' | sha256sum | cut -c1-16)
+    check "$format: the tensors as ever ($now)" [ "$now" = "$digest" ]
+done <<END
+f16 e51a51ee33ddd298
+q4 7b9ee5e74ec389e3
+q4a-b32 3cfdbc1c8e16d92c
+km4 1c52672244cff0b8
+q8 6e3fc5e44a4a3549
+END
+
 # Where the result goes.
 mkdir "$WORK/model" && cp $DEMO/* "$WORK/model"
 run "$BIN/convert" "$WORK/model/" q8 -q

@@ -91,6 +91,7 @@ typedef struct conversion { /* all that a conversion holds; closed once, at the 
     recipe recipe;
     qbin_entry *entries;
     const source **sources;
+    quantize_tensor *todo;
     size_t n;
     uint8_t *tokens;
     size_t tokens_size;
@@ -108,6 +109,7 @@ static void conversion_close(conversion *c) {
     free(c->tokens);
     free(c->entries);
     free(c->sources);
+    free(c->todo);
     recipe_close(&c->recipe);
     wanted_free(&c->wanted);
     spec_free(&c->spec);
@@ -124,12 +126,14 @@ static status choose_formats(conversion *c, const char *base, error *e) {
     c->n = c->wanted.n;
     c->entries = calloc(c->n, sizeof *c->entries);
     c->sources = calloc(c->n, sizeof *c->sources);
-    if (!c->entries || !c->sources) return fail(e, E_MEMORY, "no memory");
+    c->todo = calloc(c->n, sizeof *c->todo);
+    if (!c->entries || !c->sources || !c->todo) return fail(e, E_MEMORY, "no memory");
     bool has_head = false;
     for (size_t i = 0; i < c->n; i++) {
         const wanted *w = &c->wanted.items[i];
         qbin_entry *t = &c->entries[i];
         c->sources[i] = checkpoint_find(&c->weights, w->source);
+        c->todo[i].from = reader_of_source(c->sources[i]);
         *t = (qbin_entry){.ndim = w->k ? 2 : 1, .rows = w->rows, .k = w->k ? w->k : 1};
         memcpy(t->name, w->name, sizeof t->name);
         has_head = has_head || !strcmp(w->name, "head");
@@ -236,7 +240,7 @@ static status write_weights(conversion *c, error *e) {
     const quantize_job job = {
         .writer = c->writer,
         .entries = c->entries,
-        .sources = c->sources,
+        .tensors = c->todo,
         .n = c->n,
         .method = method_find(c->set->method),
         .allow_nonfinite = c->set->allow_nonfinite,

@@ -203,6 +203,25 @@ static void measure_group(group *g, const encoder *en) {
     }
 }
 
+double group_row_sum(const group *g, const encoder *en, size_t r) {
+    const format *f = &en->format;
+    const codebook *book = book_of(en, g->index * TILE_ROWS + r);
+    const float *x = group_row(g, en, r);
+    const uint8_t *codes = g->codes + r * padded_k(en);
+    uint8_t stored[sizeof(float)];
+    double sum = 0;
+    for (size_t i = 0; i < en->k; i++) {
+        if (f->family->plain) {
+            f->family->store(stored, x[i]);
+            sum += (double)f->family->load(stored);
+            continue;
+        }
+        const grid at = g->grids[r * en->layout.blocks + i / span_of(en)];
+        sum += (double)(at.scale * (float)f->family->level(f, book ? book->stored : NULL, codes[i]) + at.min);
+    }
+    return sum;
+}
+
 /* A plain format misses what rounding takes away. */
 static void measure_plain(group *g, const encoder *en) {
     const family *of = en->format.family;

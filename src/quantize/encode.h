@@ -70,6 +70,9 @@ void group_read(group *g, const encoder *en, const row_source *from, size_t inde
 /* Encodes: codes [tiles * tile_codes bytes], side [group_side bytes] (NULL if there is none). */
 void group_encode(group *g, const encoder *en, uint8_t *codes, uint8_t *side);
 
+/* After group_encode: the sum of row r as it is stored. */
+double group_row_sum(const group *g, const encoder *en, size_t r);
+
 /* Block b of row r, as fits take it. */
 fit_block group_block(const group *g, const encoder *en, size_t r, size_t b);
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "quantize/learn.h"
 
@@ -13,53 +14,80 @@ enum {
     BATCH_ITEMS = 64,
 };
 
-typedef struct item { /* a tensor of the batch */
+typedef struct run run;
+typedef struct item item;
+typedef struct worker worker;
+
+struct item { /* a tensor of the batch */
     size_t index;
+    qbin_entry *entry;
+    quantize_tensor *todo;
     encoder en; /* of a matrix */
     codebook book;
+    status (*chunk)(run *r, worker *w, const item *it, size_t chunk, error *e);
     size_t chunk_groups, first_chunk, chunks;
+    uint64_t chunk_bytes; /* of source */
     size_t chunks_left;
-} item;
+};
 
-typedef struct place { /* of a value in the checkpoint */
+typedef struct place { /* of a value in the source */
     size_t tensor;
     uint64_t index;
     float value;
 } place;
 
-typedef struct run { /* shared by the threads */
+typedef struct tally { /* of a chunk; added in their order, so that sums do not depend on the threads */
+    double missed, power, seconds;
+} tally;
+
+struct run { /* shared by the threads */
     const quantize_job *job;
     item items[BATCH_ITEMS];
     size_t n_items, n_chunks;
-    double *missed, *power; /* [n_chunks] of the batch */
-    uint64_t done, total;   /* source bytes */
+    tally *tallies;       /* [n_chunks] of the batch */
+    uint64_t done, total; /* source bytes */
     bool bad;
     place first_bad; /* the first value that cannot be stored */
     status failed;
     error why;
-} run;
+};
 
-typedef struct worker { /* what a thread owns, made for one tensor at a time */
+struct worker { /* what a thread owns, made for one tensor at a time */
     const item *of;
     group group;
     uint8_t *codes, *side;
-} worker;
+};
 
-static void fill_rows(const row_source *from, const encoder *en, group *g) {
-    const source *s = from->context;
-    for (size_t r = 0; r < g->rows; r++) {
-        s->type->widen(group_row(g, en, r), s->data + (g->index * TILE_ROWS + r) * en->k * s->type->bytes, en->k);
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- rows ---- */
+
+static void scale_row(float *x, size_t k, const quantize_tensor *todo, size_t row) {
+    if (todo->row_factors) {
+        for (size_t i = 0; i < k; i++) x[i] *= todo->row_factors[row];
+    }
+    if (todo->column_factors) {
+        for (size_t i = 0; i < k; i++) x[i] *= todo->column_factors[i];
     }
 }
 
-static void rows_done(const source *s, uint64_t begin, uint64_t bytes) {
-    map_done(s->file, (size_t)(s->data - s->file->data) + begin, bytes);
+static void fill_rows(const row_source *from, const encoder *en, group *g) {
+    const quantize_tensor *todo = from->context;
+    for (size_t r = 0; r < g->rows; r++) {
+        const size_t row = g->index * TILE_ROWS + r;
+        todo->from.read(&todo->from, row, group_row(g, en, r));
+        scale_row(group_row(g, en, r), en->k, todo, row);
+    }
 }
 
 static void group_done(const row_source *from, const encoder *en, const group *g) {
-    const source *s = from->context;
-    const uint64_t row_bytes = en->k * s->type->bytes;
-    rows_done(s, g->index * TILE_ROWS * row_bytes, g->rows * row_bytes);
+    const quantize_tensor *todo = from->context;
+    (void)en;
+    todo->from.done(&todo->from, g->index * TILE_ROWS, g->rows);
 }
 
 /* ---- what threads tell each other ---- */
@@ -101,10 +129,10 @@ static void chunk_ended(run *r, item *it, uint64_t bytes) {
     {
         r->done += bytes;
         last = --it->chunks_left == 0;
-        progress_step(r->job->progress, r->job->entries[it->index].name, r->done, r->total);
+        progress_step(r->job->progress, it->entry->name, r->done, r->total);
     }
-    const source *s = r->job->sources[it->index];
-    if (last) rows_done(s, 0, s->bytes); /* pages that two chunks share */
+    const reader *from = &it->todo->from;
+    if (last) from->done(from, 0, from->rows); /* pages that two chunks share */
 }
 
 /* ---- chunks ---- */
@@ -128,68 +156,89 @@ static status worker_open(worker *w, const item *it, error *e) {
     return OK;
 }
 
-static status encode_chunk(run *r, worker *w, const item *it, size_t chunk, error *e) {
+/* What the centre of the activations adds to each output: centre * sum of the row as it is stored. */
+static status write_shift(const run *r, const item *it, const group *g, error *e) {
+    float shift[TILE_ROWS];
+    for (size_t i = 0; i < g->rows; i++) shift[i] = (float)((double)it->entry->act_center * group_row_sum(g, &it->en, i));
+    return qbin_write(r->job->writer, it->todo->shift - 1, g->index * sizeof shift, shift, g->rows * sizeof *shift, e);
+}
+
+static status matrix_chunk(run *r, worker *w, const item *it, size_t chunk, error *e) {
     const layout *l = &it->en.layout;
-    const source *s = r->job->sources[it->index];
-    const row_source from = {fill_rows, NULL, s};
+    const row_source from = {fill_rows, NULL, it->todo};
     const size_t first = chunk * it->chunk_groups, group_codes = l->tiles * l->tile_codes;
     const size_t groups = it->chunk_groups < l->groups - first ? it->chunk_groups : l->groups - first;
+    tally *t = &r->tallies[it->first_chunk + chunk];
+    TRY(worker_open(w, it, e));
     for (size_t i = 0; i < groups; i++) {
         group *g = &w->group;
         group_read(g, &it->en, &from, first + i);
         if (g->first_bad != UINT64_MAX) note_bad(r, &(place){it->index, g->first_bad, g->bad_value});
         group_encode(g, &it->en, w->codes + i * group_codes, w->side + i * l->group_side);
-        r->missed[it->first_chunk + chunk] += g->error;
-        r->power[it->first_chunk + chunk] += g->power;
+        t->missed += g->error;
+        t->power += g->power;
+        if (it->todo->shift) TRY(write_shift(r, it, g, e));
     }
+    const uint64_t begin = first * TILE_ROWS, rows = groups * TILE_ROWS, left = it->todo->from.rows - begin;
+    it->todo->from.done(&it->todo->from, begin, rows < left ? rows : left);
     TRY(qbin_write(r->job->writer, it->index, l->codes + first * group_codes, w->codes, groups * group_codes, e));
     if (!l->group_side) return OK;
     return qbin_write(r->job->writer, it->index, l->side + first * l->group_side, w->side, groups * l->group_side, e);
 }
 
-static void run_chunk(run *r, worker *w, item *it, size_t chunk) {
-    const source *s = r->job->sources[it->index];
-    error e = {0};
-    status result = worker_open(w, it, &e);
-    if (result == OK) result = encode_chunk(r, w, it, chunk, &e);
-    if (result != OK) note_failure(r, result, &e);
-    const uint64_t chunk_bytes = it->chunk_groups * TILE_ROWS * it->en.k * s->type->bytes, begin = chunk * chunk_bytes;
-    const uint64_t bytes = chunk_bytes < s->bytes - begin ? chunk_bytes : s->bytes - begin;
-    rows_done(s, begin, bytes);
-    chunk_ended(r, it, bytes);
+/* A vector is stored as it is, in f32. */
+static status vector_chunk(run *r, worker *w, const item *it, size_t chunk, error *e) {
+    const reader *from = &it->todo->from;
+    const float *factors = it->todo->row_factors;
+    const size_t n = from->k;
+    float *x = malloc(n * sizeof *x);
+    (void)w, (void)chunk;
+    if (!x) return fail(e, E_MEMORY, "no memory for %zu values", n);
+    from->read(from, 0, x);
+    for (size_t i = 0; factors && i < n; i++) x[i] *= factors[i];
+    size_t i = 0;
+    while (i < n && isfinite(x[i])) i++;
+    if (i < n) note_bad(r, &(place){it->index, i, x[i]});
+    const status result = qbin_write(r->job->writer, it->index, 0, x, n * sizeof *x, e);
+    free(x);
+    return result;
 }
 
-/* A vector is stored as it is, in f32. */
-static void run_vector(run *r, item *it) {
-    const source *s = r->job->sources[it->index];
-    const size_t n = r->job->entries[it->index].rows;
-    float *x = malloc(n * sizeof *x);
+/* A piece of a tensor that is taken over as it is. */
+static status copy_chunk(run *r, worker *w, const item *it, size_t chunk, error *e) {
+    const uint64_t at = chunk * it->chunk_bytes, left = it->entry->bytes - at;
+    (void)w;
+    return qbin_write(r->job->writer, it->index, at, it->todo->copy + at, left < it->chunk_bytes ? left : it->chunk_bytes, e);
+}
+
+static uint64_t source_bytes(const item *it, size_t chunk) {
+    const uint64_t begin = chunk * it->chunk_bytes, all = it->todo->from.bytes;
+    const uint64_t left = begin < all ? all - begin : 0;
+    return left < it->chunk_bytes ? left : it->chunk_bytes;
+}
+
+static void run_chunk(run *r, worker *w, item *it, size_t chunk) {
     error e = {0};
-    status result = x ? OK : fail(&e, E_MEMORY, "no memory for %zu values", n);
-    if (x) {
-        s->type->widen(x, s->data, n);
-        size_t i = 0;
-        while (i < n && isfinite(x[i])) i++;
-        if (i < n) note_bad(r, &(place){it->index, i, x[i]});
-        result = qbin_write(r->job->writer, it->index, 0, x, n * sizeof *x, &e);
-    }
-    free(x);
+    const double start = now();
+    const status result = it->chunk(r, w, it, chunk, &e);
+    r->tallies[it->first_chunk + chunk].seconds += now() - start;
     if (result != OK) note_failure(r, result, &e);
-    chunk_ended(r, it, s->bytes);
+    chunk_ended(r, it, source_bytes(it, chunk));
 }
 
 /* ---- a batch ---- */
 
 static void learn_item(run *r, item *it) {
-    const source *s = r->job->sources[it->index];
-    const row_source from = {fill_rows, group_done, s};
+    const row_source from = {fill_rows, group_done, it->todo};
     error e = {0};
-    if (it->en.format.scope != SCOPE_TENSOR || !chunk_wanted(r, it, 0)) return;
+    if (it->chunk != matrix_chunk || it->en.format.scope != SCOPE_TENSOR || !chunk_wanted(r, it, 0)) return;
+    const double start = now();
     status result = learn_book(&it->en, &from, &it->book, &e);
-    rows_done(s, 0, s->bytes);
+    it->todo->from.done(&it->todo->from, 0, it->todo->from.rows);
     if (result == OK) result = qbin_write(r->job->writer, it->index, 0, it->book.stored, it->book.entries, &e);
     if (result != OK) note_failure(r, result, &e);
     it->en.books = &it->book;
+    r->tallies[it->first_chunk].seconds += now() - start;
 }
 
 static item *item_of(run *r, size_t chunk) {
@@ -207,41 +256,53 @@ static void run_batch(run *r) {
 #pragma omp for schedule(dynamic, 1)
         for (size_t chunk = 0; chunk < r->n_chunks; chunk++) {
             item *it = item_of(r, chunk);
-            if (!chunk_wanted(r, it, chunk - it->first_chunk)) continue;
-            if (r->job->entries[it->index].ndim == 1) {
-                run_vector(r, it);
-            } else {
-                run_chunk(r, &w, it, chunk - it->first_chunk);
-            }
+            if (chunk_wanted(r, it, chunk - it->first_chunk)) run_chunk(r, &w, it, chunk - it->first_chunk);
         }
         worker_close(&w);
     }
 }
 
-static void note_errors(const run *r) {
+static void note_results(const run *r) {
     for (size_t i = 0; i < r->n_items; i++) {
-        double missed = 0, power = 0;
-        for (size_t c = r->items[i].first_chunk; c < r->items[i].first_chunk + r->items[i].chunks; c++) {
-            missed += r->missed[c];
-            power += r->power[c];
+        const item *it = &r->items[i];
+        tally sum = {0};
+        for (size_t c = it->first_chunk; c < it->first_chunk + it->chunks; c++) {
+            sum.missed += r->tallies[c].missed;
+            sum.power += r->tallies[c].power;
+            sum.seconds += r->tallies[c].seconds;
         }
-        r->job->entries[r->items[i].index].error = (float)(power > 0 ? missed / power : 0);
+        it->todo->result.seconds = sum.seconds;
+        if (it->chunk == copy_chunk) continue;
+        it->todo->result.error = it->todo->result.weighted = sum.power > 0 ? sum.missed / sum.power : 0;
+        it->entry->error = (float)it->todo->result.error;
     }
+}
+
+static status open_matrix(item *it, const method *how, error *e) {
+    const reader *from = &it->todo->from;
+    if (!encoder_make(&it->en, &it->entry->format, how, it->entry->rows, it->entry->k, it->todo->importance)) {
+        return fail(e, E_FILE, "%s: tensor '%s': its shape is not possible", from->file->path, from->name);
+    }
+    const uint64_t row_bytes = (from->bytes + from->rows - 1) / from->rows, group_bytes = TILE_ROWS * row_bytes;
+    it->chunk = matrix_chunk;
+    it->chunk_groups = group_bytes < CHUNK_BYTES ? CHUNK_BYTES / group_bytes : 1;
+    it->chunk_bytes = it->chunk_groups * group_bytes;
+    it->chunks = (it->en.layout.groups + it->chunk_groups - 1) / it->chunk_groups;
+    return OK;
 }
 
 static status add_item(run *r, size_t index, error *e) {
     const quantize_job *job = r->job;
-    const qbin_entry *entry = &job->entries[index];
-    const source *s = job->sources[index];
     item *it = &r->items[r->n_items];
-    *it = (item){.index = index, .first_chunk = r->n_chunks, .chunks = 1, .chunk_groups = 1};
-    if (entry->ndim == 2) {
-        if (!encoder_make(&it->en, &entry->format, job->method, entry->rows, entry->k, NULL)) {
-            return fail(e, E_FILE, "%s: tensor '%s': its shape is not possible", s->file->path, s->name);
-        }
-        const uint64_t group_source = TILE_ROWS * entry->k * s->type->bytes;
-        it->chunk_groups = group_source < CHUNK_BYTES ? CHUNK_BYTES / group_source : 1;
-        it->chunks = (it->en.layout.groups + it->chunk_groups - 1) / it->chunk_groups;
+    *it = (item){.index = index, .entry = &job->entries[index], .todo = &job->tensors[index], .chunk = vector_chunk, .first_chunk = r->n_chunks};
+    it->chunks = 1;
+    it->chunk_bytes = it->todo->from.bytes;
+    if (it->todo->copy) {
+        it->chunk = copy_chunk;
+        it->chunk_bytes = CHUNK_BYTES;
+        it->chunks = (it->entry->bytes + CHUNK_BYTES - 1) / CHUNK_BYTES;
+    } else if (it->entry->ndim == 2) {
+        TRY(open_matrix(it, job->method, e));
     }
     it->chunks_left = it->chunks;
     r->n_chunks += it->chunks;
@@ -251,7 +312,7 @@ static status add_item(run *r, size_t index, error *e) {
 
 static status fail_bad(const run *r, error *e) {
     const place *at = &r->first_bad;
-    const source *s = r->job->sources[at->tensor];
+    const reader *s = &r->job->tensors[at->tensor].from;
     const qbin_entry *entry = &r->job->entries[at->tensor];
     if (isfinite(at->value)) {
         return fail(e, E_FILE, "%s: tensor '%s': %g at [%" PRIu64 ", %" PRIu64 "] is too large for %s; choose bf16 or f32", s->file->path, s->name,
@@ -266,20 +327,20 @@ static status next_batch(run *r, size_t *next, error *e) {
     uint64_t bytes = 0;
     r->n_items = r->n_chunks = 0;
     for (; *next < r->job->n && r->n_items < BATCH_ITEMS && bytes < BATCH_BYTES; (*next)++) {
+        if (!r->job->tensors[*next].from.read) continue;
         TRY(add_item(r, *next, e));
-        bytes += r->job->sources[*next]->bytes;
+        bytes += r->job->tensors[*next].from.bytes;
     }
     return OK;
 }
 
 static status run_next(run *r, size_t *next, error *e) {
     TRY(next_batch(r, next, e));
-    r->missed = calloc(2 * r->n_chunks, sizeof *r->missed);
-    if (!r->missed) return fail(e, E_MEMORY, "no memory for %zu chunks", r->n_chunks);
-    r->power = r->missed + r->n_chunks;
+    r->tallies = calloc(r->n_chunks + 1, sizeof *r->tallies);
+    if (!r->tallies) return fail(e, E_MEMORY, "no memory for %zu chunks", r->n_chunks);
     run_batch(r);
-    note_errors(r);
-    free(r->missed);
+    note_results(r);
+    free(r->tallies);
     if (r->failed && e) *e = r->why;
     if (r->failed) return r->failed;
     return r->bad ? fail_bad(r, e) : OK;
@@ -289,7 +350,7 @@ status quantize_run(const quantize_job *job, error *e) {
     run *r = calloc(1, sizeof *r);
     if (!r) return fail(e, E_MEMORY, "no memory");
     r->job = job;
-    for (size_t i = 0; i < job->n; i++) r->total += job->sources[i]->bytes;
+    for (size_t i = 0; i < job->n; i++) r->total += job->tensors[i].from.bytes;
     status result = OK;
     for (size_t next = 0; next < job->n && result == OK;) result = run_next(r, &next, e);
     free(r);

@@ -1,0 +1,54 @@
+#include "quantize/reader.h"
+
+#include <string.h>
+
+/* ---- a tensor of a checkpoint ---- */
+
+static void source_read(const reader *r, uint64_t row, float *out) {
+    const source *s = r->from;
+    s->type->widen(out, s->data + row * r->k * s->type->bytes, r->k);
+}
+
+static void source_done(const reader *r, uint64_t row, uint64_t n) {
+    const source *s = r->from;
+    const uint64_t row_bytes = r->k * s->type->bytes;
+    map_done(r->file, (size_t)(s->data - r->file->data) + row * row_bytes, n * row_bytes);
+}
+
+reader reader_of_source(const source *s) {
+    const uint64_t rows = s->ndim == 2 ? s->shape[0] : 1, k = s->ndim == 2 ? s->shape[1] : s->shape[0];
+    return (reader){s->name, s->file, rows, k, s->bytes, s, source_read, source_done};
+}
+
+/* ---- a tensor of a .qbin ---- */
+
+static void vector_read(const reader *r, uint64_t row, float *out) {
+    const tensor *t = r->from;
+    (void)row;
+    memcpy(out, t->data, r->k * sizeof *out);
+}
+
+static void vector_done(const reader *r, uint64_t row, uint64_t n) {
+    (void)r, (void)row, (void)n;
+}
+
+static void matrix_read(const reader *r, uint64_t row, float *out) {
+    const tensor *t = r->from;
+    format_decode_row(&t->format, &t->layout, t->data, row, r->k, out);
+}
+
+/* The groups that lie whole in those rows. */
+static void matrix_done(const reader *r, uint64_t row, uint64_t n) {
+    const tensor *t = r->from;
+    const layout *l = &t->layout;
+    const size_t at = (size_t)(t->data - r->file->data), codes = l->tiles * l->tile_codes;
+    const size_t first = (row + TILE_ROWS - 1) / TILE_ROWS, end = row + n == r->rows ? l->groups : (row + n) / TILE_ROWS;
+    if (end <= first) return;
+    map_done(r->file, at + l->codes + first * codes, (end - first) * codes);
+    map_done(r->file, at + l->side + first * l->group_side, (end - first) * l->group_side);
+}
+
+reader reader_of_tensor(const tensor *t, const map *file) {
+    if (t->ndim == 1) return (reader){t->name, file, 1, t->rows, t->bytes, t, vector_read, vector_done};
+    return (reader){t->name, file, t->rows, t->k, t->bytes, t, matrix_read, matrix_done};
+}
