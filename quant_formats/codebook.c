@@ -7,26 +7,6 @@
 
 #include "families.h"
 
-static bool codebook_valid(const format *f) {
-    const bool width = f->bits >= 2 && f->bits <= 4;
-    const bool sized = f->grain == GRAIN_BLOCK ? f->block == 32 || f->block == 64 || f->block == 128 : !f->block && f->grain != GRAIN_NONE;
-    const bool act = f->block == 32 ? f->act == ACT_I8_32 : f->act == ACT_I8_64;
-    return width && sized && act && !f->has_min && f->scope != SCOPE_NONE;
-}
-
-static int codebook_level(const format *f, const int8_t *book, unsigned code) {
-    (void)f;
-    return book[code];
-}
-
-static unsigned codebook_zero(const format *f, const int8_t *book) {
-    unsigned best = 0;
-    for (unsigned code = 1; code < 1u << f->bits; code++) {
-        if (abs(book[code]) < abs(book[best])) best = code;
-    }
-    return best;
-}
-
 static int ascending(const void *a, const void *b) {
     const float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
@@ -118,9 +98,8 @@ const family family_codebook = {
     .name = "codebook",
     .prefix = "km",
     .summary = "levels learned by k-means",
-    .valid = codebook_valid,
-    .level = codebook_level,
-    .zero_code = codebook_zero,
+    .widths = 1 << 2 | 1 << 3 | 1 << 4,
+    .block = 64,
     .fit = codebook_fit_block,
     .assign = codebook_assign,
     .learn = &learn,

@@ -8,7 +8,7 @@
 #include "codebook.h"
 #include "format.h"
 
-extern const family family_f32, family_f16, family_bf16, family_linear, family_codebook;
+extern const family family_f32, family_f16, family_bf16, family_linear, family_codebook, family_ternary, family_trits, family_binary;
 
 enum { LANES = 8 }; /* partial sums of a reduction along a block, added in a fixed tree */
 
@@ -60,6 +60,13 @@ grid fit_asymmetric(const format *f, const fit_block *b, float hi, grid start);
 /* ---- codebook_fit.c ---- */
 
 grid fit_codebook(const format *f, const fit_block *b, const codebook *book, grid start);
+
+/* ---- ternary_fit.c ---- */
+
+/* The mean magnitude, over the values with a weight or weighted. */
+float block_mean(const fit_block *b, bool weighted);
+/* The scale of least weighted squared error for levels -1, 0, 1: exact but for the rounding of the scale. */
+grid fit_ternary(const format *f, const fit_block *b);
 
 /* ---- kmeans.c ---- */
 void solve_levels(const format *f, const book_sums *sums, float *levels);

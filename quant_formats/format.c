@@ -1,5 +1,6 @@
 #include "format.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -44,11 +45,12 @@ bool format_layout(const format *f, uint64_t rows, uint64_t k, layout *out) {
     if (!size_mul(padded_rows, padded_k, &tiles) || !size_mul(tiles, 64, &bound) || bound > SIZE_MAX / 2) return false;
     out->groups = padded_rows / TILE_ROWS;
     out->tiles = padded_k / TILE_K;
-    out->tile_codes = (size_t)f->bits * TILE_ROWS * TILE_K / 8;
+    out->tile_codes = f->family->packing ? f->family->packing->tile_bytes : (size_t)f->bits * TILE_ROWS * TILE_K / 8;
+    out->group_head = f->scope == SCOPE_ROW ? TILE_ROWS * format_entries(f) : f->scope == SCOPE_GROUP ? format_entries(f) : 0;
     size_t side_bytes;
     measure_side(f, out, &side_bytes);
     out->codes = round_up(book_count(f, out->groups) * format_entries(f), ALIGN);
-    out->side = out->codes + out->groups * out->tiles * out->tile_codes;
+    out->side = out->codes + round_up(out->groups * out->tiles * out->tile_codes, ALIGN);
     out->bytes = out->side + round_up(side_bytes, ALIGN);
     return true;
 }
@@ -64,9 +66,42 @@ bool format_equal(const format *a, const format *b) {
            a->scope == b->scope && a->act == b->act;
 }
 
+/* ---- codes ---- */
+
+code_view format_codes(const format *f) {
+    const family *of = f->family;
+    const bool book = of->levels || f->scope != SCOPE_NONE;
+    return (code_view){
+        .packing = of->packing,
+        .bits = f->bits,
+        .zero = f->has_min || book ? 0
+                : of->zero         ? of->zero
+                                   : 1 << (f->bits - 1),
+        .book = !book                   ? BOOK_NONE
+                : f->scope == SCOPE_ROW ? BOOK_ROW
+                                        : BOOK_SHARED,
+        .levels = of->levels,
+    };
+}
+
 const int8_t *format_book(const format *f, const uint8_t *data, size_t row) {
     const size_t index[] = {[SCOPE_NONE] = 0, [SCOPE_TENSOR] = 0, [SCOPE_GROUP] = row / TILE_ROWS, [SCOPE_ROW] = row};
-    return f->scope == SCOPE_NONE ? NULL : (const int8_t *)data + index[f->scope] * format_entries(f);
+    return f->scope == SCOPE_NONE ? f->family->levels : (const int8_t *)data + index[f->scope] * format_entries(f);
+}
+
+int format_level(const format *f, const int8_t *book, unsigned code) {
+    const code_view view = format_codes(f);
+    const int8_t *levels = view.levels ? view.levels : book;
+    return view.book == BOOK_NONE ? (int)code - view.zero : levels[code];
+}
+
+unsigned format_zero_code(const format *f, const int8_t *book) {
+    const code_view view = format_codes(f);
+    unsigned best = (unsigned)view.zero;
+    for (unsigned code = 0; view.book != BOOK_NONE && code < 1u << f->bits; code++) {
+        if (abs(format_level(f, book, code)) < abs(format_level(f, book, best))) best = code;
+    }
+    return best;
 }
 
 /* ---- the descriptor on disk ---- */
@@ -108,13 +143,9 @@ status format_unpack(format *out, const uint8_t in[FORMAT_PACKED], error *e) {
     }
     const format f = {found, in[AT_BITS], in[AT_MIN] == 1, in[AT_GRAIN], (uint16_t)(in[AT_BLOCK] * 32), in[AT_SCOPE], in[AT_ACT]};
     uint8_t again[FORMAT_PACKED];
-    char spelling[FORMAT_NAME];
-    format listed;
-    /* Only what has a name in the list is known, and only in its one spelling on disk. */
-    if (in[AT_MIN] <= 1 && in[AT_GRAIN] <= GRAIN_TENSOR && in[AT_SCOPE] <= SCOPE_ROW && in[AT_ACT] < ACT_CODES && found->valid(&f)) {
-        format_name(&f, spelling);
+    if (format_valid(&f)) {
         format_pack(&f, again);
-        if (!memcmp(again, in, FORMAT_PACKED) && format_parse(&listed, spelling, NULL) == OK && format_equal(&f, &listed)) {
+        if (!memcmp(again, in, FORMAT_PACKED)) { /* there is one way to write it */
             *out = f;
             return OK;
         }

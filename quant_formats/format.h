@@ -10,15 +10,19 @@
  * Codes and side data are apart so that every 64-byte load of codes is aligned whatever the block (a tile of 4-bit codes with its
  * scales would be 544 bytes). Codes of b bits are split into planes of 1, 2, 4 or 8 bits, the low bits first: 3 = 2+1, 5 = 4+1,
  * 6 = 4+2. A plane of p bits is [2p chunks][16 rows][4 bytes]: byte (c, r, i) holds in bit field j (from the low end) the code of
- * row r at k = (c * (8 / p) + j) * 4 + i. The planes of a tile follow each other.
+ * row r at k = (c * (8 / p) + j) * 4 + i. The planes of a tile follow each other. A family may pack the codes of a tile in another way (struct packing).
+ * Packed ternary codes (family "trits", codes 0 1 2) take 208 bytes a tile: three chunks of 64 bytes, byte (c, r, i) holds the codes of row r at
+ * k = (c * 5 + j) * 4 + i for j = 0 .. 4 as a fraction in base 3: with n = sum code_j * 3^(4 - j) it is ceil(n * 256 / 243), so that code j is the high byte
+ * of 3 * (byte * 3^j mod 256); then 16 bytes, one of each row: bit field i of two bits is the code at k = 60 + i.
  * A plain family (f32, f16, bf16) stores a tile as [64 k][16 rows] numbers and has no head and no side part.
  * A vector (one dimension: norm gains, biases) is never tiled: it is stored as contiguous f32.
  *
  * Side data of a tile: block 64: 16 f16 scales, then 16 f16 minimums if there are any; block 32: [2 blocks][16 rows] scales, then minimums
  * likewise; block 128: as block 64 for each two tiles. One scale per row: [16] f32 scales for each group, then [16] minimums; one per tensor: an
- * f32 scale, then the minimum. A codebook has 2^bits int8 levels, the same bits for each: the head holds one per tensor, per group or per row.
+ * f32 scale, then the minimum. A codebook has 2^bits int8 levels, ascending as this program writes them: the head holds one per tensor, per group or per row.
  *
- * Padding decodes to zero where it could matter: padded rows have scale 0 (and minimum 0), and what lies past k meets activations that are 0.
+ * Padding decodes to zero where it could matter: padded rows have scale 0 (and minimum 0), and what lies past k meets activations that are 0. With one
+ * scale for the tensor padded rows have the codes of the level nearest to 0, which need not be 0: nothing may read what a product gives for them.
  *
  * From the descriptor generic code here derives bytes, packing, the reference decode and the spelling; a family file adds only how
  * codes become numbers and how a block is fitted. Nothing outside quant_formats/ may ask which family a format has. */
@@ -34,7 +38,7 @@
 enum {
     TILE_ROWS = 16,
     TILE_K = 64,
-    FORMAT_NAME = 24,   /* bytes of a spelling with its NUL */
+    FORMAT_NAME = 32,   /* bytes of a spelling with its NUL */
     FORMAT_PACKED = 16, /* bytes of a descriptor on disk */
 };
 
@@ -54,7 +58,7 @@ typedef struct codebook codebook; /* codebook.h: levels made ready for fits */
 typedef struct format {
     const family *family;
     uint8_t bits;   /* per code: 1 2 3 4 5 6 8; 16 or 32 for plain families */
-    bool has_min;   /* value = scale * code + min (codes from 0); else value = scale * level(code) */
+    bool has_min;   /* value = scale * code + min (codes from 0); else value = scale * level of the code */
     grain grain;    /* of scales and minimums */
     uint16_t block; /* values along k that share a scale: 32, 64 or 128 if grain is GRAIN_BLOCK, else 0 */
     scope scope;    /* of the codebook */
@@ -65,6 +69,7 @@ typedef struct format {
 typedef struct layout {
     size_t groups, tiles;     /* of 16 rows; of 64 k */
     size_t head, codes, side; /* offsets of the parts; head is 0 */
+    size_t group_head;        /* bytes of the codebooks of one group (0 if the tensor has one or none) */
     size_t tile_codes;        /* bytes of codes of one tile */
     size_t tile_side;         /* bytes of side data of one tile (of two if block is 128; 0 unless scales belong to blocks) */
     size_t group_side;        /* bytes of side data of one group (0 if the scale belongs to the tensor) */
@@ -78,21 +83,55 @@ bool format_layout(const format *f, uint64_t rows, uint64_t k, layout *out);
 /* Bits per weight of a matrix of that shape, everything counted. */
 double format_bits(const format *f, uint64_t rows, uint64_t k);
 
-/* A name is a spelling of a descriptor: q4, q4a, q8-b32, km4, f16 ... Only those of format_list are accepted: E_USAGE names the nearest. */
+/* A name is a spelling of a descriptor: <prefix><bits>[a][-b32|-b64|-b128|-row|-group|-tensor][@token|@static|@f32]. `a`: with a minimum. Bits are left
+ * out where the family has one width, the grain where it is the family's own, and no @ is int8 activations with a scale for each block. Every
+ * combination that a family defines is accepted, in any case; another is E_USAGE and the message names the nearest. */
 status format_parse(format *out, const char *name, error *e);
-void format_name(const format *f, char name[FORMAT_NAME]); /* also of a descriptor that is not in format_list */
+void format_name(const format *f, char name[FORMAT_NAME]); /* the canonical spelling */
 bool format_equal(const format *a, const format *b);
+bool format_valid(const format *f); /* is it a combination of fields that its family defines? */
+
+/* Walks all valid descriptors, each with the activations that it has without an @: false if there are not as many as i + 1. */
+bool format_nth(size_t i, format *out);
 
 /* The descriptor on disk: 8 bytes family name, then bits, has_min, grain, block/32, scope, act, 2 zero bytes. E_FILE for a family, width or
  * combination that this program does not know: the message names it. */
 void format_pack(const format *f, uint8_t out[FORMAT_PACKED]);
 status format_unpack(format *out, const uint8_t in[FORMAT_PACKED], error *e);
 
-/* The names that --help, the tests and the benches walk: every canonical spelling with one line about it. NULL name ends it. */
+/* The names that --help shows, a few of each family, with one line about it. NULL name ends it. */
 typedef struct format_entry {
     const char *name, *summary;
 } format_entry;
 extern const format_entry format_list[];
+
+/* ---- codes, as kernels see them ---- */
+
+typedef struct packing { /* of the codes of a tile, where they are not bit planes */
+    size_t tile_bytes;
+    void (*pack)(const uint8_t codes[TILE_ROWS][TILE_K], uint8_t *tile);
+    unsigned (*code)(const uint8_t *tile, unsigned row, unsigned k); /* any bytes give a code below 2^bits */
+} packing;
+
+typedef enum book_kind {
+    BOOK_NONE,   /* level = code - zero */
+    BOOK_SHARED, /* 16 rows look codes up in one codebook: of the tensor, of the group, or of the family */
+    BOOK_ROW,    /* each row has its own */
+} book_kind;
+
+typedef struct code_view {  /* all that a kernel is chosen by, but for the activations */
+    const packing *packing; /* NULL: bit planes */
+    uint8_t bits;           /* of a code */
+    int zero;               /* BOOK_NONE: the code that stands for 0 */
+    book_kind book;
+    const int8_t *levels; /* of a family whose levels are fixed; else NULL: the tensor's head has them (format_book) */
+} code_view;
+code_view format_codes(const format *f);
+
+/* The integer that a code stands for: code - zero, or its entry in `book` (format_book). The value of a weight is scale * level + min. */
+int format_level(const format *f, const int8_t *book, unsigned code);
+/* The code for padding: its level is 0, or the nearest to 0 that there is. */
+unsigned format_zero_code(const format *f, const int8_t *book);
 
 /* ---- what a family adds ---- */
 
@@ -112,20 +151,20 @@ typedef struct grid {
 } grid;
 
 struct family {
-    const char *name;    /* at most 7 characters, on disk: "f32", "f16", "bf16", "linear", "codebook" */
+    const char *name;    /* at most 8 characters, on disk: "f32", "linear", "codebook" ... */
     const char *prefix;  /* of the spelling, before the bits: "q", "km"; a plain family: the whole spelling */
     const char *summary; /* one line for --help */
-    bool plain;          /* numbers as they are: no codes, scales or codebooks; then only bits and the next two fields are meant */
+    bool plain;          /* numbers as they are: no codes, scales or codebooks; then only the next three fields are meant */
     void (*store)(uint8_t *at, float x);
     float (*load)(const uint8_t *at);
     uint8_t plain_bits;
 
-    bool (*valid)(const format *f); /* is this combination of fields one that the family defines? */
-    /* The integer that a code stands for: code - zero for linear, an entry of the codebook (int8) for a codebook. The value of a
-     * weight is scale * level + min. `book` is the codebook of the row, or NULL. */
-    int (*level)(const format *f, const int8_t *book, unsigned code);
-    /* The code for padding: its level is 0, or the nearest to 0 that there is. */
-    unsigned (*zero_code)(const format *f, const int8_t *book);
+    uint16_t widths;        /* bit b is set: codes may have b bits */
+    bool minimum;           /* is there a variant with minimums? */
+    uint16_t block;         /* that needs no suffix */
+    uint8_t zero;           /* the code of level 0 if there are neither codebook nor minimum; 0: the middle, 2^(bits - 1) */
+    const int8_t *levels;   /* 2^bits fixed levels; NULL: code - zero, or learned ones */
+    const packing *packing; /* NULL: bit planes */
     /* Chooses scale and minimum of a block. All finite x give finite results; an all-zero block gives scale 0 and minimum 0. */
     grid (*fit)(const format *f, fit_method how, const codebook *book, const fit_block *b);
     /* codes[n] = the code of the value nearest to each x on that grid. x may lie anywhere (error-compensating methods move it). */
@@ -136,7 +175,7 @@ extern const family *const families[]; /* NULL-terminated: the list */
 
 /* ---- packing and the reference decode (the specification; scalar) ---- */
 
-/* Writes the codes of one tile, codes[16][64] -> tile_codes bytes of planes, and reads one back. */
+/* Writes the codes of one tile, codes[16][64] -> tile_codes bytes, and reads one back. */
 void tile_pack(const format *f, const uint8_t codes[TILE_ROWS][TILE_K], uint8_t *tile);
 unsigned tile_code(const format *f, const uint8_t *tile, unsigned row, unsigned k);
 
@@ -146,7 +185,8 @@ void group_pack_side(const format *f, const layout *l, const grid *grids, uint8_
 /* The same for a plain family: x [16][tiles * 64] -> tiles * tile_codes bytes. */
 void group_pack_plain(const format *f, const layout *l, const float *x, uint8_t *out);
 
-/* The codebook of a row in the tensor at `data`, or NULL if the format has none; and the entries of one codebook. */
+/* The levels that the codes of a row are looked up in: in the tensor at `data`, or fixed ones; NULL if there are none. The entries of a codebook in the
+ * head, 0 if there is none. */
 const int8_t *format_book(const format *f, const uint8_t *data, size_t row);
 size_t format_entries(const format *f);
 

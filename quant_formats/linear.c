@@ -5,15 +5,8 @@
 #include "base/half.h"
 #include "families.h"
 
-static bool linear_valid(const format *f) {
-    const bool width = f->bits >= 2 && f->bits <= 8 && f->bits != 7;
-    const bool sized = f->grain == GRAIN_BLOCK ? f->block == 32 || f->block == 64 || f->block == 128 : !f->block && f->grain != GRAIN_NONE;
-    const bool act = f->block == 32 ? f->act == ACT_I8_32 : f->act == ACT_I8_64;
-    return width && sized && act && f->scope == SCOPE_NONE;
-}
-
 static int zero_point(const format *f) {
-    return f->has_min ? 0 : 1 << (f->bits - 1);
+    return format_codes(f).zero;
 }
 
 static float lowest(const format *f) {
@@ -23,16 +16,6 @@ static float lowest(const format *f) {
 
 static float highest(const format *f) {
     return (float)((1 << f->bits) - 1 - zero_point(f));
-}
-
-static int linear_level(const format *f, const int8_t *book, unsigned code) {
-    (void)book;
-    return (int)code - zero_point(f);
-}
-
-static unsigned linear_zero(const format *f, const int8_t *book) {
-    (void)book;
-    return (unsigned)zero_point(f);
 }
 
 float grid_round(const format *f, float x) {
@@ -83,9 +66,9 @@ const family family_linear = {
     .name = "linear",
     .prefix = "q",
     .summary = "evenly spaced levels",
-    .valid = linear_valid,
-    .level = linear_level,
-    .zero_code = linear_zero,
+    .widths = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8,
+    .minimum = true,
+    .block = 64,
     .fit = linear_fit,
     .assign = linear_assign,
 };

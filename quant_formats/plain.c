@@ -4,10 +4,6 @@
 #include "base/half.h"
 #include "families.h"
 
-static bool plain_valid(const format *f) {
-    return f->bits == f->family->plain_bits && !f->has_min && f->grain == GRAIN_NONE && !f->block && f->scope == SCOPE_NONE && f->act == ACT_F32;
-}
-
 static void store_f32(uint8_t *at, float x) {
     memcpy(at, &x, sizeof x);
 }
@@ -48,7 +44,6 @@ const family family_f32 = {
     .store = store_f32,
     .load = load_f32,
     .plain_bits = 32,
-    .valid = plain_valid,
 };
 
 const family family_f16 = {
@@ -59,7 +54,6 @@ const family family_f16 = {
     .store = store_f16,
     .load = load_f16,
     .plain_bits = 16,
-    .valid = plain_valid,
 };
 
 const family family_bf16 = {
@@ -70,5 +64,4 @@ const family family_bf16 = {
     .store = store_bf16,
     .load = load_bf16,
     .plain_bits = 16,
-    .valid = plain_valid,
 };

@@ -1,6 +1,7 @@
 #include "families.h"
 
-const family *const families[] = {&family_f32, &family_f16, &family_bf16, &family_linear, &family_codebook, NULL};
+const family *const families[] = {&family_f32,   &family_f16,    &family_bf16, &family_linear, &family_codebook, &family_ternary,
+                                  &family_trits, &family_binary, NULL};
 
 const format_entry format_list[] = {
     {"f32", "32-bit floats"},

@@ -1,3 +1,4 @@
+/* Names of descriptors, and with them which descriptors there are: a format is valid if it can be spelled. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,78 +7,172 @@
 #include "base/nearest.h"
 #include "format.h"
 
-/* <prefix><bits>[a][suffix]; a plain family is its prefix alone. */
-typedef struct suffix {
+typedef struct grain_word {
     const char *text;
     grain grain;
     uint16_t block;
     scope scope; /* of the codebook, for families that have one */
-    act_code act;
-} suffix;
+} grain_word;
 
-static const suffix suffixes[] = {
-    {"", GRAIN_BLOCK, 64, SCOPE_TENSOR, ACT_I8_64},       {"-b32", GRAIN_BLOCK, 32, SCOPE_TENSOR, ACT_I8_32},
-    {"-b128", GRAIN_BLOCK, 128, SCOPE_TENSOR, ACT_I8_64}, {"-row", GRAIN_ROW, 0, SCOPE_ROW, ACT_I8_64},
-    {"-group", GRAIN_ROW, 0, SCOPE_GROUP, ACT_I8_64},     {"-tensor", GRAIN_TENSOR, 0, SCOPE_TENSOR, ACT_I8_64},
+static const grain_word grain_words[] = {
+    {"-b32", GRAIN_BLOCK, 32, SCOPE_TENSOR}, {"-b64", GRAIN_BLOCK, 64, SCOPE_TENSOR}, {"-b128", GRAIN_BLOCK, 128, SCOPE_TENSOR},
+    {"-row", GRAIN_ROW, 0, SCOPE_ROW},       {"-group", GRAIN_ROW, 0, SCOPE_GROUP},   {"-tensor", GRAIN_TENSOR, 0, SCOPE_TENSOR},
 };
-enum { SUFFIXES = sizeof suffixes / sizeof *suffixes };
 
-static format spelled(const family *of, uint8_t bits, bool has_min, const suffix *s) {
-    return (format){of, bits, has_min, s->grain, s->block, of->learn ? s->scope : SCOPE_NONE, s->act};
+typedef struct act_word {
+    const char *text;
+    act_code by64, by32; /* the second if the block is 32 */
+} act_word;
+
+static const act_word act_words[] = {
+    {"", ACT_I8_64, ACT_I8_32},
+    {"@token", ACT_TOKEN_64, ACT_TOKEN_32},
+    {"@static", ACT_STATIC_64, ACT_STATIC_32},
+    {"@f32", ACT_F32, ACT_F32},
+};
+
+enum { GRAINS = sizeof grain_words / sizeof *grain_words, ACTS = sizeof act_words / sizeof *act_words, BITS_MAX = 8 };
+
+static bool spells_bits(const family *of) {
+    return (of->widths & (of->widths - 1)) != 0;
 }
 
-static bool spell_plain(format *out, const family *of, const char *name) {
-    if (strcasecmp(name, of->prefix) != 0) return false;
-    *out = (format){.family = of, .bits = of->plain_bits, .grain = GRAIN_NONE, .scope = SCOPE_NONE, .act = ACT_F32};
-    return true;
+/* The descriptor that is spelled so; false if the family does not define it. */
+static bool combine(format *out, const family *of, unsigned bits, bool has_min, const grain_word *g, const act_word *a) {
+    *out = (format){of, (uint8_t)bits, has_min, g->grain, g->block, of->learn ? g->scope : SCOPE_NONE, g->block == 32 ? a->by32 : a->by64};
+    return (of->widths >> bits & 1) && (!has_min || of->minimum) && (g->scope != SCOPE_GROUP || of->learn);
 }
 
-static bool spell_coded(format *out, const family *of, const char *name) {
+static format plain_format(const family *of) {
+    return (format){.family = of, .bits = of->plain_bits, .grain = GRAIN_NONE, .scope = SCOPE_NONE, .act = ACT_F32};
+}
+
+/* ---- from a name ---- */
+
+/* The grain that text[length] spells; the family's own if it is empty. */
+static const grain_word *find_grain(const family *of, const char *text, size_t length) {
+    for (size_t i = 0; i < GRAINS; i++) {
+        const grain_word *g = &grain_words[i];
+        if (length ? !strncasecmp(g->text, text, length) && !g->text[length] : g->block == of->block) return g;
+    }
+    return NULL;
+}
+
+static const act_word *find_act(const char *text) {
+    for (size_t i = 0; i < ACTS; i++) {
+        if (!strcasecmp(act_words[i].text, text)) return &act_words[i];
+    }
+    return NULL;
+}
+
+static unsigned only_width(const family *of) {
+    unsigned bits = 0;
+    while (!(of->widths >> bits & 1)) bits++;
+    return bits;
+}
+
+static bool spell(format *out, const family *of, const char *name) {
     const size_t length = strlen(of->prefix);
-    if (strncasecmp(name, of->prefix, length) != 0 || !isdigit((unsigned char)name[length])) return false;
-    const uint8_t bits = (uint8_t)(name[length] - '0');
-    const char *rest = name + length + 1;
+    const char *rest = name + length;
+    if (strncasecmp(name, of->prefix, length) != 0) return false;
+    if (of->plain) {
+        *out = plain_format(of);
+        return !*rest;
+    }
+    if (spells_bits(of) && !isdigit((unsigned char)*rest)) return false;
+    const unsigned bits = spells_bits(of) ? (unsigned)(*rest++ - '0') : only_width(of);
     const bool has_min = *rest == 'a' || *rest == 'A';
     rest += has_min;
-    for (size_t i = 0; i < SUFFIXES; i++) {
-        if (strcasecmp(rest, suffixes[i].text) != 0) continue;
-        *out = spelled(of, bits, has_min, &suffixes[i]);
-        return of->valid(out);
-    }
-    return false;
+    const size_t grain_length = strcspn(rest, "@");
+    const grain_word *g = find_grain(of, rest, grain_length);
+    const act_word *a = find_act(rest + grain_length);
+    return g && a && combine(out, of, bits, has_min, g, a);
 }
 
-static bool spell(format *out, const char *name) {
-    for (const family *const *f = families; *f; f++) {
-        if ((*f)->plain ? spell_plain(out, *f, name) : spell_coded(out, *f, name)) return true;
+/* The nearest name: those of the list first, then all; each with every word for activations if there is an @. */
+static void offer_names(nearest *near, char best[FORMAT_NAME]) {
+    format f;
+    char name[FORMAT_NAME];
+    for (const format_entry *entry = format_list; entry->name; entry++) nearest_offer(near, entry->name);
+    if (near->best) snprintf(best, FORMAT_NAME, "%s", near->best);
+    for (size_t i = 0; format_nth(i, &f); i++) {
+        format_name(&f, name);
+        const size_t length = strlen(name);
+        for (size_t a = 0; a < (strchr(near->word, '@') && !f.family->plain ? ACTS : 1); a++) {
+            snprintf(name + length, sizeof name - length, "%s", act_words[a].text);
+            nearest_offer(near, name);
+            if (near->best != name) continue;
+            snprintf(best, FORMAT_NAME, "%s", name);
+            near->best = best;
+        }
     }
-    return false;
 }
 
 status format_parse(format *out, const char *name, error *e) {
-    nearest near = {.word = name};
-    for (const format_entry *entry = format_list; entry->name; entry++) {
-        if (!strcasecmp(entry->name, name) && spell(out, name)) return OK;
-        nearest_offer(&near, entry->name);
+    for (const family *const *f = families; *f; f++) {
+        if (spell(out, *f, name)) return OK;
     }
+    char best[FORMAT_NAME], known[512] = "";
+    nearest near = {.word = name};
+    offer_names(&near, best);
     if (near.best) return fail(e, E_USAGE, "unknown format '%s'; did you mean '%s'?", name, near.best);
-    char known[256] = "";
     for (const format_entry *entry = format_list; entry->name; entry++) {
         snprintf(known + strlen(known), sizeof known - strlen(known), " %s", entry->name);
     }
     return fail(e, E_USAGE, "unknown format '%s'; known are%s", name, known);
 }
 
+/* ---- to a name ---- */
+
+static bool find_words(const format *f, const grain_word **g, const act_word **a) {
+    for (size_t i = 0; i < GRAINS * ACTS; i++) {
+        format same;
+        *g = &grain_words[i / ACTS];
+        *a = &act_words[i % ACTS];
+        if (f->bits <= BITS_MAX && combine(&same, f->family, f->bits, f->has_min, *g, *a) && format_equal(f, &same)) return true;
+    }
+    return false;
+}
+
+bool format_valid(const format *f) {
+    const grain_word *g;
+    const act_word *a;
+    const format plain = plain_format(f->family);
+    return f->family->plain ? format_equal(f, &plain) : find_words(f, &g, &a);
+}
+
 void format_name(const format *f, char name[FORMAT_NAME]) {
-    if (f->family->plain) {
-        snprintf(name, FORMAT_NAME, "%s", f->family->prefix);
+    const grain_word *g = NULL;
+    const act_word *a = NULL;
+    const family *of = f->family;
+    if (of->plain || !find_words(f, &g, &a)) {
+        snprintf(name, FORMAT_NAME, "%s%s", of->prefix, of->plain ? "" : "?");
         return;
     }
-    for (size_t i = 0; i < SUFFIXES; i++) {
-        const format same = spelled(f->family, f->bits, f->has_min, &suffixes[i]);
-        if (!format_equal(f, &same)) continue;
-        snprintf(name, FORMAT_NAME, "%s%u%s%s", f->family->prefix, f->bits, f->has_min ? "a" : "", suffixes[i].text);
-        return;
+    char bits[4] = "";
+    if (spells_bits(of)) snprintf(bits, sizeof bits, "%u", f->bits);
+    const bool own = g->grain == GRAIN_BLOCK && g->block == of->block;
+    snprintf(name, FORMAT_NAME, "%s%s%s%s%s", of->prefix, bits, f->has_min ? "a" : "", own ? "" : g->text, a->text);
+}
+
+/* ---- all ---- */
+
+static bool coded_nth(size_t *left, const family *of, format *out) {
+    for (unsigned bits = BITS_MAX; bits > 0; bits--) {
+        for (unsigned i = 0; i < 2 * GRAINS; i++) {
+            if (combine(out, of, bits, i / GRAINS, &grain_words[i % GRAINS], act_words) && !(*left)--) return true;
+        }
     }
-    snprintf(name, FORMAT_NAME, "%s%u?", f->family->prefix, f->bits);
+    return false;
+}
+
+bool format_nth(size_t i, format *out) {
+    for (const family *const *f = families; *f; f++) {
+        if (!(*f)->plain && coded_nth(&i, *f, out)) return true;
+        if ((*f)->plain && !i--) {
+            *out = plain_format(*f);
+            return true;
+        }
+    }
+    return false;
 }

@@ -29,6 +29,10 @@ static void pack_plane(const uint8_t codes[TILE_ROWS][TILE_K], unsigned low, uns
 
 void tile_pack(const format *f, const uint8_t codes[TILE_ROWS][TILE_K], uint8_t *tile) {
     unsigned low = 0;
+    if (f->family->packing) {
+        f->family->packing->pack(codes, tile);
+        return;
+    }
     for (const uint8_t *width = plane_widths[f->bits]; *width; low += *width++) {
         pack_plane(codes, low, *width, tile);
         tile += *width * PLANE_BIT_BYTES;
@@ -37,6 +41,7 @@ void tile_pack(const format *f, const uint8_t codes[TILE_ROWS][TILE_K], uint8_t 
 
 unsigned tile_code(const format *f, const uint8_t *tile, unsigned row, unsigned k) {
     unsigned code = 0, low = 0;
+    if (f->family->packing) return f->family->packing->code(tile, row, k);
     for (const uint8_t *width = plane_widths[f->bits]; *width; low += *width++) {
         const unsigned fields = 8u / *width, quad = k / 4;
         const unsigned byte = tile[(quad / fields * TILE_ROWS + row) * 4 + k % 4];
@@ -133,7 +138,7 @@ void format_decode_row(const format *f, const layout *l, const uint8_t *data, si
     }
     const int8_t *book = format_book(f, data, row);
     float levels[256];
-    for (unsigned code = 0; code < 1u << f->bits; code++) levels[code] = (float)f->family->level(f, book, code);
+    for (unsigned code = 0; code < 1u << f->bits; code++) levels[code] = (float)format_level(f, book, code);
     const uint8_t *group = data + l->codes + row / TILE_ROWS * l->tiles * l->tile_codes;
     const size_t span = f->grain == GRAIN_BLOCK ? f->block : k;
     for (size_t begin = 0; begin < k; begin += span) {

@@ -34,7 +34,7 @@ static double block_cost(const format *f, const codebook *book, grid g, const fi
     double cost = 0;
     f->family->assign(f, book, g, b->x, b->n, codes);
     for (size_t i = 0; i < b->n; i++) {
-        const double miss = (double)b->x[i] - ((double)g.scale * f->family->level(f, book->stored, codes[i]) + (double)g.min);
+        const double miss = (double)b->x[i] - ((double)g.scale * format_level(f, book->stored, codes[i]) + (double)g.min);
         cost += (double)b->w[i] * miss * miss;
     }
     return cost;
@@ -56,10 +56,10 @@ Test(quantize, assigned_codes_are_the_nearest) {
             for (size_t j = 0; j < 16; j++) {
                 double least = INFINITY;
                 for (int code = lowest; code < 1 << f.bits; code++) {
-                    const double level = f.family->level(&f, book.stored, (unsigned)code);
+                    const double level = format_level(&f, book.stored, (unsigned)code);
                     least = fmin(least, fabs((double)x[j] - ((double)g.scale * level + (double)g.min)));
                 }
-                const double level = f.family->level(&f, book.stored, codes[j]);
+                const double level = format_level(&f, book.stored, codes[j]);
                 const double miss = fabs((double)x[j] - ((double)g.scale * level + (double)g.min));
                 cr_expect_leq(miss, least + 1e-6, "%s: %g misses by %g, not %g", coded[i], (double)x[j], miss, least);
             }

@@ -165,7 +165,7 @@ static void blank_codes(group *g, const encoder *en) {
     const size_t padded = padded_k(en);
     for (size_t r = 0; r < TILE_ROWS; r++) {
         const codebook *book = book_of(en, g->index * TILE_ROWS + r);
-        const unsigned zero = f->family->zero_code(f, book ? book->stored : NULL);
+        const unsigned zero = format_zero_code(f, book ? book->stored : NULL);
         const size_t from = r < g->rows ? en->k : 0;
         memset(g->codes + r * padded + from, (int)zero, padded - from);
     }
@@ -193,7 +193,7 @@ static void measure_group(group *g, const encoder *en) {
     float levels[256];
     for (size_t r = 0; r < g->rows; r++) {
         const codebook *book = book_of(en, g->index * TILE_ROWS + r);
-        for (unsigned code = 0; code < 1u << f->bits; code++) levels[code] = (float)f->family->level(f, book ? book->stored : NULL, code);
+        for (unsigned code = 0; code < 1u << f->bits; code++) levels[code] = (float)format_level(f, book ? book->stored : NULL, code);
         for (size_t b = 0; b * span < en->k; b++) {
             const size_t at = r * padded_k(en) + b * span, n = span < en->k - b * span ? span : en->k - b * span;
             const squares s = measure_block(g->x + at, g->codes + at, n, g->grids[r * en->layout.blocks + b], levels);
