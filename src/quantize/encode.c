@@ -217,7 +217,7 @@ double group_row_sum(const group *g, const encoder *en, size_t r) {
             continue;
         }
         const grid at = g->grids[r * en->layout.blocks + i / span_of(en)];
-        sum += (double)(at.scale * (float)f->family->level(f, book ? book->stored : NULL, codes[i]) + at.min);
+        sum += (double)(at.scale * (float)format_level(f, book ? book->stored : NULL, codes[i]) + at.min);
     }
     return sum;
 }
