@@ -29,6 +29,7 @@ typedef struct work {
     const kernels *table;
     linear_fn *run;
     const layout *layout;
+    const format *format;
     const uint8_t *data;
     size_t copies;
     acts acts;
@@ -61,7 +62,8 @@ static void run_product(void *context, int thread) {
     work *w = context;
     const range mine = pool_share(w->layout->groups, 1, thread, pool_threads(threads));
     for (size_t c = 0; c < w->copies; c++) {
-        w->run(w->layout, w->data + c * w->layout->bytes, &w->acts, mine.begin, mine.end, w->y, w->ld, w->scratch[thread]);
+        const matrix m = {w->format, w->layout, w->data + c * w->layout->bytes};
+        w->run(&m, &w->acts, mine.begin, mine.end, w->y, w->ld, w->scratch[thread]);
     }
 }
 
@@ -118,7 +120,7 @@ static void fill(uint8_t *data, const layout *l, const format *f, uint64_t seed)
 static acts encoded(const kernels *t, act_code code, const float *x, size_t n, size_t k) {
     size_t values, scales, sums;
     acts_bytes(code, n, k, &values, &scales, &sums);
-    acts a = {code, n, k / TILE_K, n < t->panel ? n : t->panel, zeros(values), zeros(scales), zeros(sums)};
+    acts a = {code, n, k / TILE_K, n < t->panel ? n : t->panel, zeros(values), zeros(scales), zeros(sums), 0, 0};
     t->encode[code](&a, x, k, k, 0, n, 0, k / TILE_K);
     return a;
 }
@@ -136,7 +138,8 @@ static bool agrees(const work *w, const format *f, const shape *s, const float *
     const kernels *plain = kernel_tables[0];
     acts a = encoded(plain, f->act, x + first * s->k, n, s->k);
     float *y = zeros(n * ROWS * sizeof *y);
-    kernels_linear(plain, f)(w->layout, w->data, &a, 0, ROWS / TILE_ROWS, y, ROWS, w->scratch[0]);
+    const matrix m = {f, w->layout, w->data};
+    kernels_linear(plain, f)(&m, &a, 0, ROWS / TILE_ROWS, y, ROWS, w->scratch[0]);
     bool same = true;
     for (size_t t = 0; t < n; t++) same = same && !memcmp(y + t * ROWS, w->y + (first + t) * w->ld, ROWS * sizeof *y);
     acts_free(&a);
@@ -149,7 +152,8 @@ static bool row(const kernels *t, const char *name, const shape *s, double secon
     layout l;
     error e;
     if (format_parse(&f, name, &e) != OK || !format_layout(&f, s->rows, s->k, &l)) exit(1);
-    work w = {.table = t, .run = kernels_linear(t, &f), .layout = &l, .ld = s->rows, .copies = s->bytes > l.bytes ? s->bytes / l.bytes : 1};
+    work w = {
+        .table = t, .run = kernels_linear(t, &f), .layout = &l, .format = &f, .ld = s->rows, .copies = s->bytes > l.bytes ? s->bytes / l.bytes : 1};
     uint8_t *data = zeros(w.copies * l.bytes);
     fill(data, &l, &f, 1);
     for (size_t c = 1; c < w.copies; c++) memcpy(data + c * l.bytes, data, l.bytes);

@@ -83,8 +83,8 @@ static void fill_halves(uint8_t *at, size_t count, const content *what, uint64_t
     }
 }
 
-matrix matrix_of(const char *name, size_t rows, size_t k, const content *what, uint64_t seed) {
-    matrix m = {.rows = rows, .k = k};
+sample sample_of(const char *name, size_t rows, size_t k, const content *what, uint64_t seed) {
+    sample m = {.rows = rows, .k = k};
     error e = {0};
     cr_assert_eq(format_parse(&m.format, name, &e), OK, "%s", e.text);
     cr_assert(format_layout(&m.format, rows, k, &m.layout));
@@ -102,12 +102,18 @@ matrix matrix_of(const char *name, size_t rows, size_t k, const content *what, u
     return m;
 }
 
-void matrix_free(matrix *m) {
+void sample_free(sample *m) {
     free(m->data);
-    *m = (matrix){0};
+    *m = (sample){0};
+}
+
+matrix sample_matrix(const sample *m) {
+    return (matrix){&m->format, &m->layout, m->data};
 }
 
 /* ---- activations ---- */
+
+const float static_scale = 0.01f, static_center = 0.125f;
 
 void input_encode(input *in, const kernels *t, act_code code) {
     size_t values, scales, sums;
@@ -116,7 +122,12 @@ void input_encode(input *in, const kernels *t, act_code code) {
     free(in->acts.scales);
     free(in->acts.sums);
     const size_t tiles = (in->k + TILE_K - 1) / TILE_K;
-    in->acts = (acts){code, in->n, tiles, in->n < t->panel ? in->n : t->panel, aligned_zeros(values), aligned_zeros(scales), aligned_zeros(sums)};
+    in->acts = (acts){.code = code, .n = in->n, .tiles = tiles, .width = in->n < t->panel ? in->n : t->panel};
+    in->acts.act_scale = static_scale;
+    in->acts.act_center = static_center;
+    in->acts.values = aligned_zeros(values);
+    in->acts.scales = aligned_zeros(scales);
+    in->acts.sums = aligned_zeros(sums);
     t->encode[code](&in->acts, in->x, in->ldx, in->k, 0, in->n, 0, tiles);
 }
 
@@ -153,7 +164,7 @@ float act_value(const acts *a, size_t token, size_t k) {
 
 static size_t block_at(const acts *a, size_t token, size_t k) {
     const seat s = seat_of(a, token);
-    const size_t block = a->code == ACT_I8_32 ? 32 : 64;
+    const size_t block = acts_like(a->code) == ACT_I8_32 ? 32 : 64;
     return s.before * a->tiles * (TILE_K / block) + k / block * s.width + s.column;
 }
 

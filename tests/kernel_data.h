@@ -26,16 +26,17 @@ typedef struct content {
 extern const content contents[]; /* NULL name ends it */
 const content *content_named(const char *name);
 
-typedef struct matrix {
+typedef struct sample { /* a matrix made up */
     format format;
     layout layout;
     size_t rows, k;
     uint8_t *data;
-} matrix;
+} sample;
 
 /* Bytes as no encoder would choose them: codes and scales by `what`. */
-matrix matrix_of(const char *format, size_t rows, size_t k, const content *what, uint64_t seed);
-void matrix_free(matrix *m);
+sample sample_of(const char *format, size_t rows, size_t k, const content *what, uint64_t seed);
+void sample_free(sample *m);
+matrix sample_matrix(const sample *m); /* as kernels see it */
 
 /* n rows of k inputs, ldx apart, encoded for a table. Free with input_free. */
 typedef struct input {
@@ -44,6 +45,7 @@ typedef struct input {
     acts acts;
 } input;
 input input_of(const kernels *t, act_code code, size_t n, size_t k, const content *what, uint64_t seed);
+extern const float static_scale, static_center;                /* of inputs whose encoding is static */
 void input_encode(input *in, const kernels *t, act_code code); /* again, for another table */
 void input_free(input *in);
 

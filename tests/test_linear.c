@@ -13,15 +13,16 @@ typedef struct output {
     float *y;
 } output;
 
-static output product(const kernels *t, const matrix *m, const acts *a, size_t cut) {
+static output product(const kernels *t, const sample *m, const acts *a, size_t cut) {
     output o = {.n = a->n, .ld = m->layout.groups * TILE_ROWS + 16};
     o.size = o.n * o.ld;
     o.y = guarded(o.size);
     void *scratch = aligned_zeros(linear_scratch_bytes(m->k));
     linear_fn *run = kernels_linear(t, &m->format);
     cr_assert_not_null(run, "%s has no kernel for a format", t->name);
-    run(&m->layout, m->data, a, 0, cut, o.y, o.ld, scratch);
-    run(&m->layout, m->data, a, cut, m->layout.groups, o.y, o.ld, scratch);
+    const matrix w = sample_matrix(m);
+    run(&w, a, 0, cut, o.y, o.ld, scratch);
+    run(&w, a, cut, m->layout.groups, o.y, o.ld, scratch);
     free(scratch);
     cr_assert(guards_whole(o.y, o.size), "%s wrote outside", t->name);
     for (size_t i = 0; i < o.size; i++) {
@@ -49,7 +50,7 @@ Test(linear, every_format_has_a_kernel_in_every_table) {
 
 /* |error| <= steps u sum |w x|: each of the fma steps and the product of scales rounds once, u = 2^-24. The reference takes the activations as encoded,
  * and the weights as decoded in f32; the sum of magnitudes takes scale * level and the minimum apart, since a weight may be small by cancellation. */
-static void check_row(const matrix *m, const matrix *minimums, const acts *a, const output *o, size_t row, const char *name) {
+static void check_row(const sample *m, const sample *minimums, const acts *a, const output *o, size_t row, const char *name) {
     float *w = aligned_zeros(m->k * sizeof *w), *min = aligned_zeros(m->k * sizeof *min);
     format_decode_row(&m->format, &m->layout, m->data, row, m->k, w);
     if (m->format.has_min) format_decode_row(&m->format, &minimums->layout, minimums->data, row, m->k, min);
@@ -69,8 +70,8 @@ static void check_row(const matrix *m, const matrix *minimums, const acts *a, co
     free(min);
 }
 
-static matrix without_codes(const matrix *m) { /* what decodes to the minimums */
-    matrix copy = *m;
+static sample without_codes(const sample *m) { /* what decodes to the minimums */
+    sample copy = *m;
     copy.data = aligned_zeros(m->layout.bytes);
     memcpy(copy.data + m->layout.side, m->data + m->layout.side, m->layout.bytes - m->layout.side);
     return copy;
@@ -81,21 +82,21 @@ Test(linear, scalar_is_within_the_rounding_bound_of_doubles) {
     for (const format_entry *entry = format_list; entry->name; entry++) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             const size_t rows = shapes[s][0], k = shapes[s][1], n = shapes[s][2];
-            matrix m = matrix_of(entry->name, rows, k, content_named("random"), 11 + s), minimums = without_codes(&m);
+            sample m = sample_of(entry->name, rows, k, content_named("random"), 11 + s), minimums = without_codes(&m);
             input in = input_of(scalar_table, m.format.act, n, k, content_named("random"), 5);
             output o = product(scalar_table, &m, &in.acts, m.layout.groups / 2);
             for (size_t row = 0; row < rows; row++) check_row(&m, &minimums, &in.acts, &o, row, entry->name);
             output_free(&o);
             input_free(&in);
-            matrix_free(&m);
-            matrix_free(&minimums);
+            sample_free(&m);
+            sample_free(&minimums);
         }
     }
 }
 
 Test(linear, rows_past_the_end_are_zero) {
     for (const format_entry *entry = format_list; entry->name; entry++) {
-        matrix m = matrix_of(entry->name, 16, 130, content_named("random"), 3);
+        sample m = sample_of(entry->name, 16, 130, content_named("random"), 3);
         memset(m.data + m.layout.codes, 0, m.layout.bytes - m.layout.codes); /* as padding: scale and minimum 0, whatever the codes */
         memset(m.data + m.layout.codes, 0xff, m.format.family->plain ? 0 : m.layout.side - m.layout.codes);
         EACH_TABLE(t) {
@@ -105,13 +106,13 @@ Test(linear, rows_past_the_end_are_zero) {
             output_free(&o);
             input_free(&in);
         }
-        matrix_free(&m);
+        sample_free(&m);
     }
 }
 
 /* ---- the same bits from every table, and for one token as for many ---- */
 
-static void compare(const kernels *t, const matrix *m, input *in, size_t cut, const char *name) {
+static void compare(const kernels *t, const sample *m, input *in, size_t cut, const char *name) {
     input_encode(in, scalar_table, m->format.act);
     output expected = product(scalar_table, m, &in->acts, cut);
     input_encode(in, t, m->format.act);
@@ -126,7 +127,7 @@ static void compare(const kernels *t, const matrix *m, input *in, size_t cut, co
 Test(linear, tables_agree_for_every_number_of_tokens) {
     static const size_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 64};
     for (const format_entry *entry = format_list; entry->name; entry++) {
-        matrix m = matrix_of(entry->name, 16 * 7 - 5, 64 * 3 + 17, content_named("random"), 8);
+        sample m = sample_of(entry->name, 16 * 7 - 5, 64 * 3 + 17, content_named("random"), 8);
         for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
             input in = input_of(scalar_table, m.format.act, tokens[i], m.k, content_named("random"), i);
             EACH_TABLE(t) {
@@ -134,7 +135,7 @@ Test(linear, tables_agree_for_every_number_of_tokens) {
             }
             input_free(&in);
         }
-        matrix_free(&m);
+        sample_free(&m);
     }
 }
 
@@ -142,13 +143,13 @@ Test(linear, tables_agree_for_every_shape) {
     static const size_t shapes[][2] = {{1, 1}, {3, 63}, {16, 64}, {17, 65}, {48, 128}, {80, 320}, {33, 1025}};
     for (const format_entry *entry = format_list; entry->name; entry++) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-            matrix m = matrix_of(entry->name, shapes[s][0], shapes[s][1], content_named("random"), s);
+            sample m = sample_of(entry->name, shapes[s][0], shapes[s][1], content_named("random"), s);
             input in = input_of(scalar_table, m.format.act, s % 2 ? 1 : 9, m.k, content_named("random"), s);
             EACH_TABLE(t) {
                 if (t != scalar_table) compare(t, &m, &in, 1, entry->name);
             }
             input_free(&in);
-            matrix_free(&m);
+            sample_free(&m);
         }
     }
 }
@@ -156,7 +157,7 @@ Test(linear, tables_agree_for_every_shape) {
 Test(linear, tables_agree_on_extreme_numbers) {
     for (const format_entry *entry = format_list; entry->name; entry++) {
         for (const content *weights = contents; weights->name; weights++) {
-            matrix m = matrix_of(entry->name, 35, 150, weights, 2);
+            sample m = sample_of(entry->name, 35, 150, weights, 2);
             for (const content *inputs = contents; inputs->name; inputs++) {
                 input in = input_of(scalar_table, m.format.act, 1 + (size_t)(inputs - contents) % 9, m.k, inputs, 4);
                 EACH_TABLE(t) {
@@ -164,13 +165,13 @@ Test(linear, tables_agree_on_extreme_numbers) {
                 }
                 input_free(&in);
             }
-            matrix_free(&m);
+            sample_free(&m);
         }
     }
 }
 
 /* Token i of a batch against the same token in a batch of its own. */
-static void check_alone(const kernels *t, const matrix *m, const input *batch, const output *together, size_t token, const char *name) {
+static void check_alone(const kernels *t, const sample *m, const input *batch, const output *together, size_t token, const char *name) {
     input one = {.n = 1, .k = m->k, .ldx = batch->ldx, .x = aligned_zeros(batch->ldx * sizeof(float))};
     memcpy(one.x, batch->x + token * batch->ldx, batch->ldx * sizeof(float));
     input_encode(&one, t, m->format.act);
@@ -184,7 +185,7 @@ static void check_alone(const kernels *t, const matrix *m, const input *batch, c
 Test(linear, a_token_has_the_same_bits_alone_and_in_any_batch) {
     static const size_t tokens[] = {2, 3, 4, 5, 6, 7, 8, 9, 15, 23};
     for (const format_entry *entry = format_list; entry->name; entry++) {
-        matrix m = matrix_of(entry->name, 75, 200, content_named("random"), 21);
+        sample m = sample_of(entry->name, 75, 200, content_named("random"), 21);
         EACH_TABLE(t) {
             for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
                 input batch = input_of(t, m.format.act, tokens[i], m.k, content_named("random"), i);
@@ -194,6 +195,6 @@ Test(linear, a_token_has_the_same_bits_alone_and_in_any_batch) {
                 input_free(&batch);
             }
         }
-        matrix_free(&m);
+        sample_free(&m);
     }
 }

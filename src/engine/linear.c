@@ -13,7 +13,8 @@ void linear_rows(const linear *l, const product *p, range groups, float *y, size
     const acts a = activation_acts(p->input, p->kernels, l->w->format.act, p->n, l->w->k);
     /* The kernel counts rows from the tensor's start; as in activation_encode, that place need not be inside an array. */
     float *origin = (float *)((uintptr_t)y - first * sizeof *y);
-    l->run(&l->w->layout, l->w->data, &a, groups.begin, groups.end, origin, ldy, p->scratch);
+    const matrix w = {&l->w->format, &l->w->layout, l->w->data};
+    l->run(&w, &a, groups.begin, groups.end, origin, ldy, p->scratch);
     if (!l->bias) return;
     const size_t end = groups.end * TILE_ROWS, last = end < l->w->rows ? end : l->w->rows;
     for (size_t t = 0; t < p->n; t++) p->kernels->add(y + t * ldy, l->bias + first, last - first);

@@ -11,12 +11,18 @@
 enum { LINE = 64 }; /* alignment of everything that kernels touch */
 
 static const struct act_size {  /* by act_code */
+    act_code like;              /* whose panels it has */
     size_t value_bytes, blocks; /* bytes of a value; scales and sums of a tile */
 } act_sizes[ACT_CODES] = {
-    [ACT_F32] = {sizeof(float), 0},        [ACT_I8_64] = {sizeof(int8_t), 1},    [ACT_I8_32] = {sizeof(int8_t), 2},
-    [ACT_TOKEN_64] = {sizeof(int8_t), 1},  [ACT_TOKEN_32] = {sizeof(int8_t), 2}, [ACT_STATIC_64] = {sizeof(int8_t), 1},
-    [ACT_STATIC_32] = {sizeof(int8_t), 2},
+    [ACT_F32] = {ACT_F32, sizeof(float), 0},          [ACT_I8_64] = {ACT_I8_64, sizeof(int8_t), 1},
+    [ACT_I8_32] = {ACT_I8_32, sizeof(int8_t), 2},     [ACT_TOKEN_64] = {ACT_I8_64, sizeof(int8_t), 1},
+    [ACT_TOKEN_32] = {ACT_I8_32, sizeof(int8_t), 2},  [ACT_STATIC_64] = {ACT_I8_64, sizeof(int8_t), 1},
+    [ACT_STATIC_32] = {ACT_I8_32, sizeof(int8_t), 2},
 };
+
+act_code acts_like(act_code code) {
+    return act_sizes[code].like;
+}
 
 void acts_bytes(act_code code, size_t n, size_t k, size_t *values, size_t *scales, size_t *sums) {
     const struct act_size *size = &act_sizes[code];
@@ -61,7 +67,7 @@ status kernels_choose(const kernels **out, const char *isa, error *e) {
 
 static bool suits(const linear_kernel *l, const format *f) {
     return strcmp(l->family, f->family->name) == 0 && l->bits == f->bits && l->has_min == f->has_min && l->grain == f->grain &&
-           l->block == f->block && l->scope == f->scope && l->act == f->act;
+           l->block == f->block && l->scope == f->scope && l->act == acts_like(f->act);
 }
 
 linear_fn *kernels_linear(const kernels *k, const format *f) {

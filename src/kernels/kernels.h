@@ -16,30 +16,46 @@
  *   ACT_F32    values f32 [tiles * 64][w]
  *   ACT_I8_64  values i8 [tiles][16][w][4];  scales f32 and sums i32 [tiles][w]
  *   ACT_I8_32  values i8 [tiles][16][w][4];  scales f32 and sums i32 [tiles][2][w]
- * int8: symmetric, scale = absmax / 127, round to nearest even; sums = sum of the int8 values of the block. k is padded with zeros.
- * A block whose absmax is below 2^-100 becomes zeros; one with an infinity or a NaN gets a scale that is not finite. */
+ *   ACT_TOKEN_64, ACT_STATIC_64 as ACT_I8_64 and ACT_TOKEN_32, ACT_STATIC_32 as ACT_I8_32, but all scales of a token are equal
+ * int8: symmetric, scale = absmax / 127 of the block or of the whole token, round to nearest even; sums = sum of the int8 values of the block. k is
+ * padded with zeros. A block (token) whose absmax is below 2^-100 becomes zeros; one with an infinity or a NaN gets a scale that is not finite.
+ * Static: int8 = (x - act_center) / act_scale, rounded likewise, within +-127; a block with an infinity or a NaN gets the scale NaN. */
 typedef struct acts {
     act_code code;
     size_t n, tiles, width;
     void *values;
     float *scales;
     int32_t *sums;
+    float act_scale, act_center; /* of static activations, given by the caller: scale > 0 */
 } acts;
+
+/* The encoding whose panels and sums are like this one's: ACT_F32, ACT_I8_64 or ACT_I8_32. */
+act_code acts_like(act_code code);
 
 static inline size_t acts_panel_tokens(const acts *a, size_t panel) {
     const size_t left = a->n - panel * a->width;
     return left < a->width ? left : a->width;
 }
 
+/* Encodes tokens [t0, t1) and tiles [tile0, tile1) of x [n][ldx] into a; disjoint calls may run in parallel. `k` is the unpadded width. ACT_TOKEN_* reads
+ * the whole of a token's row whichever tiles it writes. */
+typedef void encode_fn(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
+
 /* Bytes that n tokens of k activations need: values, scales, sums (each to be 64-byte aligned by the caller). */
 void acts_bytes(act_code code, size_t n, size_t k, size_t *values, size_t *scales, size_t *sums);
 
 size_t linear_scratch_bytes(size_t k); /* of a thread's scratch for matrices of width k, 64-byte aligned */
 
+/* A weight tensor as kernels see it: borrowed. */
+typedef struct matrix {
+    const format *format;
+    const layout *layout;
+    const uint8_t *data; /* the tensor's bytes */
+} matrix;
+
 /* y[t * ldy + row] (f32) for rows of groups [group0, group1) and all tokens of `a`: y = W x. Rows past the tensor's end up to the group's end are
- * written too (as zeros), so ldy >= rows padded to 16. `data` is the tensor's bytes, `l` its layout. GEMV (few tokens) and GEMM are chosen inside;
- * both give the same bits for a token. */
-typedef void linear_fn(const layout *l, const uint8_t *data, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch);
+ * written too (as zeros), so ldy >= rows padded to 16. GEMV (few tokens) and GEMM are chosen inside; both give the same bits for a token. */
+typedef void linear_fn(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch);
 
 typedef struct linear_kernel { /* a row of data: what it computes is told by these fields, matched with a format's descriptor */
     const char *family;        /* family->name */
@@ -81,8 +97,7 @@ typedef struct kernels {
     uint32_t needs;   /* CPU_* bits */
     size_t panel;     /* tokens of a full activation panel, <= 8 */
 
-    /* Encodes tokens [t0, t1) and tiles [tile0, tile1) of x [n][ldx] into a; disjoint calls may run in parallel. `k` is the unpadded width. */
-    void (*encode[ACT_CODES])(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
+    encode_fn *encode[ACT_CODES];
 
     const linear_kernel *const *linear; /* lists, NULL-terminated; each ends with family NULL */
 

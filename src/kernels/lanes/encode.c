@@ -30,34 +30,106 @@ void LANE(encode_f32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, 
     }
 }
 
-/* Encodes one block of BLOCK values into out[BLOCK]; *sum is the sum of what it wrote. The largest magnitude is found on the bits, where a NaN is larger
- * than infinity: a block with either gets a scale that is not finite, so nothing is hidden. */
-FOLD float encode_block(const float *x, size_t n, const int BLOCK, int8_t *out, int32_t *sum) {
-    f32x16 v[TILE_K / 16];
-    i32x16 magnitude = i32_set(0);
+/* BLOCK values, those past n zero. */
+FOLD void load_block(const float *x, size_t n, const int BLOCK, f32x16 *v) {
     UNROLL for (int i = 0; i < BLOCK / 16; i++) {
         const size_t have = count_before((size_t)i * 16, 16, n);
         v[i] = have == 16 ? f32_load(x + i * 16) : f32_load_part(x + (have ? i * 16 : 0), have);
-        magnitude = i32_max(magnitude, i32_bits(f32_abs(v[i])));
     }
-    const float top = float_of_bits((uint32_t)i32_top(magnitude));
-    const f32x16 inverse = f32_set(top >= TOP_MIN ? 127.0f / top : 0.0f);
+}
+
+/* The largest magnitude is found on the bits, where a NaN is larger than infinity: what has either gets a scale that is not finite, so nothing is
+ * hidden. */
+FOLD i32x16 magnitude(const f32x16 *v, const int BLOCK, i32x16 so_far) {
+    UNROLL for (int i = 0; i < BLOCK / 16; i++) so_far = i32_max(so_far, i32_bits(f32_abs(v[i])));
+    return so_far;
+}
+
+/* How values become bytes: code = (x - center) * by or (x - center) / scale. */
+typedef struct scaling {
+    float scale, by, center;
+} scaling;
+
+FOLD scaling scaling_of_top(i32x16 magnitudes) {
+    const float top = float_of_bits((uint32_t)i32_top(magnitudes));
+    return (scaling){.scale = top < TOP_MIN ? 0.0f : top / 127.0f, .by = top >= TOP_MIN ? 127.0f / top : 0.0f};
+}
+
+/* out[BLOCK] = v rounded into -127 .. 127; their sum. */
+FOLD int32_t store_codes(const f32x16 *v, const int BLOCK, int8_t *out) {
     i32x16 total = i32_set(0);
     UNROLL for (int i = 0; i < BLOCK / 16; i++) {
-        const f32x16 scaled = f32_min(f32_set(127.0f), f32_max(f32_mul(v[i], inverse), f32_set(-127.0f)));
-        const i32x16 code = i32_round(scaled);
+        const i32x16 code = i32_round(f32_min(f32_set(127.0f), f32_max(v[i], f32_set(-127.0f))));
         total = i32_add(total, code);
         i32_store_i8(out + i * 16, code);
     }
-    *sum = i32_sum(total);
-    return top < TOP_MIN ? 0.0f : top / 127.0f;
+    return i32_sum(total);
 }
 
-FOLD void encode_i8(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1, const int BLOCK) {
+/* An encoding: what is found once for a token, and how a block becomes out[BLOCK] and *sum; returns the block's scale. */
+typedef struct encoding {
+    scaling (*token)(const acts *a, const float *x, size_t k);
+    float (*block)(scaling s, const float *x, size_t n, const int BLOCK, int8_t *out, int32_t *sum);
+} encoding;
+
+FOLD float block_times(scaling s, f32x16 *v, const int BLOCK, int8_t *out, int32_t *sum) {
+    UNROLL for (int i = 0; i < BLOCK / 16; i++) v[i] = f32_mul(v[i], f32_set(s.by));
+    *sum = store_codes(v, BLOCK, out);
+    return s.scale;
+}
+
+FOLD scaling none_for_token(const acts *a, const float *x, size_t k) {
+    (void)a, (void)x, (void)k;
+    return (scaling){0};
+}
+FOLD float block_by_its_top(scaling s, const float *x, size_t n, const int BLOCK, int8_t *out, int32_t *sum) {
+    (void)s;
+    f32x16 v[TILE_K / 16];
+    load_block(x, n, BLOCK, v);
+    return block_times(scaling_of_top(magnitude(v, BLOCK, i32_set(0))), v, BLOCK, out, sum);
+}
+
+FOLD scaling top_of_token(const acts *a, const float *x, size_t k) {
+    (void)a;
+    i32x16 top = i32_set(0);
+    for (size_t i = 0; i < k; i += TILE_K) {
+        f32x16 v[TILE_K / 16];
+        load_block(x + i, count_before(i, TILE_K, k), TILE_K, v);
+        top = magnitude(v, TILE_K, top);
+    }
+    return scaling_of_top(top);
+}
+FOLD float block_by_scale(scaling s, const float *x, size_t n, const int BLOCK, int8_t *out, int32_t *sum) {
+    f32x16 v[TILE_K / 16];
+    load_block(x, n, BLOCK, v);
+    return block_times(s, v, BLOCK, out, sum);
+}
+
+FOLD scaling given(const acts *a, const float *x, size_t k) {
+    (void)x, (void)k;
+    return (scaling){.scale = a->act_scale, .center = a->act_center};
+}
+/* Past k the codes are 0, though the centre may not be: the weights there stand for nothing. */
+FOLD float block_about_center(scaling s, const float *x, size_t n, const int BLOCK, int8_t *out, int32_t *sum) {
+    f32x16 v[TILE_K / 16];
+    load_block(x, n, BLOCK, v);
+    const uint32_t top = (uint32_t)i32_top(magnitude(v, BLOCK, i32_set(0)));
+    UNROLL for (int i = 0; i < BLOCK / 16; i++) {
+        const size_t have = count_before((size_t)i * 16, 16, n);
+        const f32x16 code = f32_div(f32_sub(v[i], f32_set(s.center)), f32_set(s.scale));
+        v[i] = have == 16 ? code : f32_select((1u << have) - 1, code, f32_set(0.0f));
+    }
+    *sum = store_codes(v, BLOCK, out);
+    return top < bits_of_float(INFINITY) ? s.scale : NAN;
+}
+
+FOLD void encode_i8(const encoding how, acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1,
+                    const int BLOCK) {
     enum { GROUP = 4 };
     const size_t blocks = TILE_K / (size_t)BLOCK;
     for (size_t t = t0; t < t1; t++) {
         const seat s = seat_of(a, t);
+        const scaling token = how.token(a, x + t * ldx, k);
         int8_t *values = (int8_t *)a->values + s.panel * a->tiles * TILE_K + s.column * GROUP;
         float *scales = a->scales + s.panel * a->tiles * blocks + s.column;
         int32_t *sums = a->sums + s.panel * a->tiles * blocks + s.column;
@@ -66,7 +138,7 @@ FOLD void encode_i8(acts *a, const float *x, size_t ldx, size_t k, size_t t0, si
             for (size_t b = 0; b < blocks; b++) {
                 const size_t from = tile * TILE_K + b * (size_t)BLOCK;
                 const size_t at = (tile * blocks + b) * s.width;
-                scales[at] = encode_block(x + t * ldx + from, count_before(from, (size_t)BLOCK, k), BLOCK, code + b * (size_t)BLOCK, sums + at);
+                scales[at] = how.block(token, x + t * ldx + from, count_before(from, (size_t)BLOCK, k), BLOCK, code + b * (size_t)BLOCK, sums + at);
             }
             int8_t *out = values + tile * TILE_K * s.width;
             UNROLL for (size_t g = 0; g < TILE_K / GROUP; g++) memcpy(out + g * s.width * GROUP, code + g * GROUP, GROUP);
@@ -74,10 +146,13 @@ FOLD void encode_i8(acts *a, const float *x, size_t ldx, size_t k, size_t t0, si
     }
 }
 
-void LANE(encode_i8_64)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1) {
-    encode_i8(a, x, ldx, k, t0, t1, tile0, tile1, 64);
-}
-
-void LANE(encode_i8_32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1) {
-    encode_i8(a, x, ldx, k, t0, t1, tile0, tile1, 32);
-}
+#define ENCODER(name, token, block, BLOCK)                                                                              \
+    void LANE(name)(acts * a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1) { \
+        encode_i8((encoding){token, block}, a, x, ldx, k, t0, t1, tile0, tile1, BLOCK);                                 \
+    }
+ENCODER(encode_i8_64, none_for_token, block_by_its_top, 64)
+ENCODER(encode_i8_32, none_for_token, block_by_its_top, 32)
+ENCODER(encode_token_64, top_of_token, block_by_scale, 64)
+ENCODER(encode_token_32, top_of_token, block_by_scale, 32)
+ENCODER(encode_static_64, given, block_about_center, 64)
+ENCODER(encode_static_32, given, block_about_center, 32)

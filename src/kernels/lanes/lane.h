@@ -14,9 +14,8 @@
 #define LANE_NAME(name, isa) LANE_JOIN(name, isa)
 #define LANE_JOIN(name, isa) name##_##isa
 
-void LANE(encode_f32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
-void LANE(encode_i8_64)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
-void LANE(encode_i8_32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1);
+encode_fn LANE(encode_f32), LANE(encode_i8_64), LANE(encode_i8_32), LANE(encode_token_64), LANE(encode_token_32), LANE(encode_static_64),
+    LANE(encode_static_32);
 
 void LANE(rmsnorm)(float *y, const float *x, const float *gain, size_t n, float eps);
 void LANE(layernorm)(float *y, const float *x, const float *gain, const float *bias, size_t n, float eps);

@@ -27,10 +27,10 @@ FOLD panels_fn *panels_for(int range, bool has_min) {
     return has_min ? panels_of_nibbles_min : panels_of_nibbles;
 }
 
-#define KERNEL(name, family, bits, min, scope, zero)                                                                                           \
-    static void name(const layout *l, const uint8_t *data, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) { \
-        const code_kind kind = {bits, RANGE(bits, scope), zero, BLOCK, (scope) != SCOPE_NONE, min};                                            \
-        linear_codes(kind, panels_for(kind.range, min), l, data, a, group0, group1, y, ldy, scratch);                                          \
+#define KERNEL(name, family, bits, min, scope, zero)                                                                      \
+    static void name(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) { \
+        const code_kind kind = {bits, RANGE(bits, scope), zero, BLOCK, (scope) != SCOPE_NONE, min};                       \
+        linear_codes(kind, panels_for(kind.range, min), w, a, group0, group1, y, ldy, scratch);                           \
     }
 CODES(KERNEL)
 

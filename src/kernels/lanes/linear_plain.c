@@ -74,23 +74,24 @@ FOLD void panel_product(const number kind, size_t tokens, const uint8_t *w, size
 }
 
 /* Few row groups against all panels, so that the weights stay in cache while the tokens pass. */
-FOLD void linear_numbers(const number kind, const layout *l, const uint8_t *data, const acts *a, size_t group0, size_t group1, float *y, size_t ldy) {
+FOLD void linear_numbers(const number kind, const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy) {
+    const layout *l = w->layout;
     const size_t k = l->tiles * TILE_K, bytes = k * TILE_ROWS * kind.bytes;
     const size_t step = a->n <= a->width ? group1 - group0 : (size_t)simd_plain_groups(SIMD_PANEL);
     for (size_t g = group0; g < group1; g += step) {
         const size_t groups = group1 - g < step ? group1 - g : step;
         for (size_t first = 0; first < a->n; first += a->width) {
             const size_t tokens = acts_panel_tokens(a, first / a->width);
-            panel_product(kind, tokens, data + l->codes + g * bytes, groups, (const float *)a->values + first * k, k, y + first * ldy + g * TILE_ROWS,
-                          ldy);
+            panel_product(kind, tokens, w->data + l->codes + g * bytes, groups, (const float *)a->values + first * k, k,
+                          y + first * ldy + g * TILE_ROWS, ldy);
         }
     }
 }
 
-#define KERNEL(name, kind)                                                                                                                     \
-    static void name(const layout *l, const uint8_t *data, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) { \
-        (void)scratch;                                                                                                                         \
-        linear_numbers(kind, l, data, a, group0, group1, y, ldy);                                                                              \
+#define KERNEL(name, kind)                                                                                                \
+    static void name(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) { \
+        (void)scratch;                                                                                                    \
+        linear_numbers(kind, w, a, group0, group1, y, ldy);                                                               \
     }
 KERNEL(linear_f32, NUMBER_F32)
 KERNEL(linear_f16, NUMBER_F16)

@@ -35,7 +35,7 @@ typedef struct target {
 } target;
 
 FOLD panel panel_of(const acts *a, size_t index, int32_t *start) {
-    const size_t before = index * a->width * a->tiles, blocks = a->code == ACT_I8_32 ? 2 : 1;
+    const size_t before = index * a->width * a->tiles, blocks = acts_like(a->code) == ACT_I8_32 ? 2 : 1;
     return (panel){acts_panel_tokens(a, index), (const int8_t *)a->values + before * TILE_K, a->scales + before * blocks, a->sums + before * blocks,
                    start};
 }
@@ -187,8 +187,10 @@ FOLD void unpack_groups(const code_kind kind, const weights *w, size_t groups, u
 }
 
 /* A linear_fn for codes of a kind. Scratch: where isums start, for one panel; then the unpacked row groups. */
-FOLD void linear_codes(const code_kind kind, panels_fn *many, const layout *l, const uint8_t *data, const acts *a, size_t group0, size_t group1,
-                       float *y, size_t ldy, void *scratch) {
+FOLD void linear_codes(const code_kind kind, panels_fn *many, const matrix *m, const acts *a, size_t group0, size_t group1, float *y, size_t ldy,
+                       void *scratch) {
+    const layout *l = m->layout;
+    const uint8_t *data = m->data;
     const size_t group_codes = l->tiles * l->tile_codes, group_side = l->tiles * l->tile_side;
     int32_t *start = scratch;
     uint8_t *numbers = (uint8_t *)scratch + round_up(2 * l->tiles * SIMD_PANEL * sizeof *start, 64);
