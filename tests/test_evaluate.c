@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "evaluate/front.h"
 #include "evaluate/score.h"
 #include "evaluate/stats.h"
 #include "evaluate/windows.h"
@@ -161,4 +162,18 @@ Test(evaluate, texts_too_short_are_refused_with_numbers) {
     cr_assert_str_eq(e.text, "the text has 1023 tokens; two windows of 512 need 1024");
     cr_assert_eq(windows_plan(&w, convention_named("half"), ids, 1023, 2, 1, -1, &e), E_USAGE);
     cr_assert_eq(windows_plan(&w, convention_named("half"), ids, 0, 512, 1, -1, &e), E_RUN);
+}
+
+/* ---- the front ---- */
+
+Test(evaluate, front_is_what_nothing_beats) {
+    const choice c[] = {{16, 0}, {8, 0.1}, {8, 0.1}, {8, 0.2}, {7, 0.1}, {9, 0.05}, {4, NAN}, {1, 9}, {20, 0}, {1, 8}};
+    static const bool wanted[] = {true, false, false, false, true, true, false, false, false, true};
+    bool on[10];
+    front_mark(c, 10, on);
+    for (size_t i = 0; i < 10; i++) cr_expect_eq(on[i], wanted[i], "choice %zu", i);
+    const choice equal[] = {{2, 1}, {2, 1}, {2, NAN}};
+    front_mark(equal, 3, on);
+    cr_assert(on[0] && on[1] && !on[2], "equals are on it together");
+    front_mark(NULL, 0, on);
 }

@@ -155,6 +155,23 @@ Test(perplexity, slices_threads_and_batches_change_no_bit, .init = open_models, 
     for (int i = 0; i < 2; i++) subject_close(&first[i]);
 }
 
+Test(perplexity, ratio_is_that_of_the_perplexities, .init = open_models, .fini = close_models) {
+    const windows w = plan("all");
+    subject reference, mine;
+    open_subject(&reference, models[0], &w, false, 2, 0);
+    open_subject(&mine, models[1], &w, true, 2, 0);
+    run(&mine, 1, &reference, &w, 0);
+    verdict v;
+    cr_assert_eq(subject_verdict(&v, &mine, &reference, NULL), OK);
+    cr_assert_float_eq(v.ratio, subject_perplexity(&mine) / subject_perplexity(&reference), 1e-9 * v.ratio);
+    double squares = 0;
+    for (size_t i = 0; i < mine.scored; i++) squares += pow(mine.nll[i] - reference.nll[i] - log(v.ratio), 2);
+    const double n = (double)mine.scored;
+    cr_assert_float_eq(v.ratio_error, v.ratio * sqrt(squares / (n - 1) / n), 1e-9 * v.ratio);
+    subject_close(&reference);
+    subject_close(&mine);
+}
+
 Test(perplexity, verdict, .init = open_models, .fini = close_models) {
     const windows w = plan("half");
     subject s;
@@ -165,7 +182,7 @@ Test(perplexity, verdict, .init = open_models, .fini = close_models) {
     const double n = (double)s.scored, mean = sum / n;
     for (size_t i = 0; i < s.scored; i++) squares += pow(s.nll[i] - mean, 2);
     verdict v;
-    cr_assert_eq(subject_verdict(&v, &s, NULL), OK);
+    cr_assert_eq(subject_verdict(&v, &s, NULL, NULL), OK);
     cr_assert_float_eq(v.ppl, exp(mean), 1e-9 * v.ppl);
     cr_assert_float_eq(v.ppl_error, exp(mean) * sqrt(squares / (n - 1) / n), 1e-9 * v.ppl_error);
     cr_assert_float_eq(subject_perplexity(&s), v.ppl, 1e-9 * v.ppl);

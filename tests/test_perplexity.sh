@@ -99,14 +99,67 @@ check "JSON has a row for each file" test "$(grep -o '"ppl": [0-9.]*' "$WORK/out
 check "JSON of the reference has no divergence" grep -q '"kld": null' "$WORK/out"
 run "$BIN/perplexity" -f $tale -c 64 --chunks 2 "$WORK/f16.qbin" "$WORK/q4.qbin"
 check "markdown names text, windows and convention" grep -q 'tale.txt, 2 windows of 64 tokens; scored (half)' "$WORK/out"
-check "markdown has a row for each file" test "$(grep -c '^| [fq][0-9]*\.qbin' "$WORK/out")" -eq 2
+check "markdown has a row for each file" test "$(grep -c '| [fq][0-9]*\.qbin' "$WORK/out")" -eq 2
 check "a running estimate on stderr" grep -q '^\[1\][0-9.]*,\[2\][0-9.]*$' "$WORK/err"
 run "$BIN/perplexity" -f $tale -c 64 --chunks 2 --quiet "$WORK/q4.qbin"
 check "--quiet says nothing on stderr" test ! -s "$WORK/err"
 
+# ---- order and front ----
+
+# models: the names of the rows of the last run's CSV, in order; marked: of those on the front
+models() { awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "model") c = i } NR > 1 { print $c }' "$WORK/out" | paste -sd' '; }
+marked() { awk -F, '$1 == "true" { print $2 }' "$WORK/out" | paste -sd' '; }
+cp "$WORK/q4.qbin" "$WORK/same.qbin"
+run "$BIN/convert" $demo q4 --method rtn -o "$WORK/worse.qbin"
+all=("$WORK/q4.qbin" "$WORK/worse.qbin" "$WORK/same.qbin" "$WORK/q8.qbin")
+perplexity -c 64 --chunks 2 --reference "$WORK/f16.qbin" "${all[@]}"
+check "the largest file first, equals as they were given" test "$(models)" = "f16.qbin q8.qbin q4.qbin worse.qbin same.qbin"
+check "the front: equals together, nothing that another beats" test "$(marked)" = "f16.qbin q8.qbin q4.qbin same.qbin"
+perplexity -c 64 --chunks 2 --reference "$WORK/f16.qbin" "${all[@]}" --sort kld
+check "the least divergence first" test "$(models)" = "f16.qbin q8.qbin q4.qbin same.qbin worse.qbin"
+perplexity -c 64 --chunks 2 --reference "$WORK/f16.qbin" "${all[@]}" --sort name
+check "by name" test "$(models)" = "f16.qbin q4.qbin q8.qbin same.qbin worse.qbin"
+perplexity -c 64 --chunks 2 "${all[@]}" --sort ppl
+check "the best perplexity first, without a reference" test "$(column ppl 1)" = "$(for i in 1 2 3 4; do column ppl $i; done | sort -g | head -n 1)"
+check "and the front is one of perplexity" grep -q "$(column model 1)" <<<"$(marked)"
+perplexity -c 64 --chunks 2 "${all[@]}" --sort kld
+refused "an order by divergence without a reference" 2 '--sort kld: there is no divergence without a --reference'
+for style in json jsonl; do
+    run "$BIN/perplexity" -f $tale -c 64 --chunks 2 -q -o $style --reference "$WORK/f16.qbin" "${all[@]}"
+    check "$style says the same" test "$(grep -o '"pareto": [a-z]*, "model": "[^"]*' "$WORK/out" | sed -n 's/.*true.*: "//p' | paste -sd' ')" = "f16.qbin q8.qbin q4.qbin same.qbin"
+done
+check "JSON lines are a line for each file" test "$(grep -c '^{.*}$' "$WORK/out")" -eq 5
+run "$BIN/perplexity" -f $tale -c 64 --chunks 2 -q --reference "$WORK/f16.qbin" "${all[@]}"
+check "and so does markdown" test "$(grep -oE '^\| \* +\| [a-z0-9]+' "$WORK/out" | sed 's/.* //' | paste -sd' ')" = "f16 q8 q4 same"
+check "which explains its mark" grep -qF 'Marked *: no other file has both no more bytes and no higher KLD.' "$WORK/out"
+check "its columns stand under each other" test "$(grep '^|' "$WORK/out" | sed 's/[^|]/x/g' | awk '{ print length }' LC_ALL=C.UTF-8 | sort -u | wc -l)" -eq 1
+check "divergence has its error" grep -qE '\| 0\.[0-9]{6} ± 0\.[0-9]{6} \|' "$WORK/out"
+mkdir -p "$WORK/other"
+cp "$WORK/q4.qbin" "$WORK/other/q8.qbin"
+cp "$WORK/q4.qbin" "$WORK/a|b$(printf '\033')[1m$(printf '\377').qbin"
+run "$BIN/perplexity" -f $tale -c 64 --chunks 2 -q "$WORK/q8.qbin" "$WORK/other/q8.qbin" "$WORK"/a*.qbin
+check "files of one name are told by their folders" grep -q "| $WORK/other/q8.qbin " "$WORK/out"
+check "a name cannot end a cell or speak to the terminal" grep -qF '| a\|b?[1m?.qbin ' "$WORK/out"
+
+# ---- stopped ----
+
+for i in $(seq 100); do cat $tale; done >"$WORK/long"
+begin "$BIN/perplexity" -f "$WORK/long" -c 64 --reference "$WORK/f16.qbin" "$WORK/q4.qbin" -t 1 -o json
+until_true says '^\[1\]'
+end_with INT
+ends "Ctrl-C ends with 130 and says after how many windows" 130 '^stopped after [0-9]+ of [0-9]+ windows$'
+check "the rows are those of whole windows" test "$(grep -o '"windows": [0-9]*' "$WORK/out" | sort -u | wc -l)$(grep -c '"kld": ' "$WORK/out")" = 12
+check "as the message says" test "$(grep -om1 '"windows": [0-9]*' "$WORK/out" | tr -dc 0-9)" = "$(sed -n 's/^stopped after \([0-9]*\) .*/\1/p' "$WORK/err")"
+check "without an error line" test "$(grep -c '^error' "$WORK/err")" -eq 0
+begin "$BIN/perplexity" -f "$WORK/long" -c 64 --chunks 200 "$WORK/q8.qbin" "$WORK/q4.qbin" -t 1 -o json
+until_true says '^half: q4'
+end_with TERM
+ends "SIGTERM ends with 143 and names the file" 143 '^stopped after [0-9]+ of 200 windows of q4.qbin, which has no row$'
+check "the file before it has its row" test "$(grep -o '"model": "[^"]*"' "$WORK/out")" = '"model": "q8.qbin"'
+
 # ---- where the text comes from ----
 
-digits() { grep -oE '[0-9]+\.[0-9]{4} ± [0-9.]+' "$WORK/out"; }
+digits() { grep -oE '[0-9]+\.[0-9]{3} ± [0-9.]+' "$WORK/out"; }
 of_tale() { run "$BIN/perplexity" -c 64 --chunks 1 -q "$WORK/q4.qbin" "$@"; }
 of_tale -f $tale
 wanted=$(digits)

@@ -1,28 +1,30 @@
 /* perplexity: how well models predict a text, and how far their predictions are from a reference's. One row per file. */
 #include "evaluate/perplexity.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/command.h"
-#include "tools/facts.h"
+#include "tools/comparison.h"
+#include "tools/names.h"
+#include "tools/progress.h"
 #include "tools/session_flags.h"
+#include "tools/signals.h"
 #include "tools/table.h"
 #include "tools/text_file.h"
 #include "tools/timings.h"
 
 typedef struct perplexity_settings {
-    const char *text, *reference, *stride, *output;
+    const char *text, *reference, *stride, *output, *sort;
     int64_t window, chunks;
     text_list models;
     session_flags session;
     bool quiet;
 } perplexity_settings;
 
-typedef struct entry { /* one file */
-    const char *path;
+typedef struct entry {       /* one file */
+    const char *path, *name; /* name: as it is shown */
     model *model;
     id_list own;        /* the text in its tokens, unless an entry before it has the same tokenizer */
     const id_list *ids; /* own, or that entry's */
@@ -35,14 +37,9 @@ typedef struct job {
     text_file text;
     entry *entries;
     subject *subjects; /* of each entry */
-    size_t n;
-    table table;
+    result *results;   /* of those that are done: the first ones */
+    size_t n, done;
 } job;
-
-static const char *file_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 /* ---- what is evaluated ---- */
 
@@ -94,109 +91,105 @@ static status plan_entry(const job *j, entry *it, error *e) {
     return j->compared && it != j->entries ? check_reference(j->entries, it, e) : OK;
 }
 
-/* ---- what is shown ---- */
-
-static const table_column columns[] = {
-    {.title = "model", .key = "model", .width = 20},
-    {.title = "formats", .key = "formats", .width = 16},
-    {.title = "size", .key = "bytes", .scale = 1e-6, .digits = 2, .unit = " MB", .width = 10},
-    {.title = "bits/weight", .key = "bits_per_weight", .digits = 3},
-    {.title = "PPL", .key = "ppl", .error = "ppl_error", .digits = 4, .width = 18},
-    {.title = "tokens/s", .key = "tokens_per_s", .digits = 1},
-    {.title = "mean KLD", .key = "kld", .error = "kld_error", .digits = 6, .width = 19},
-    {.title = "99 % KLD", .key = "kld_99", .digits = 6},
-    {.title = "same top-1", .key = "top1", .error = "top1_error", .scale = 100, .digits = 2, .unit = " %", .width = 15},
-    {0},
-};
-enum { COLUMNS = sizeof columns / sizeof *columns, COLUMNS_ALONE = 6 }; /* without a reference the last ones say nothing */
-
-static void show_caption(const job *j) {
-    char line[512];
-    const windows *w = &j->entries->windows;
-    snprintf(line, sizeof line, "Perplexity of %s, %zu windows of %zu tokens; scored (%s): %s.", file_name(j->settings->text), w->count, w->context,
-             w->how->name, w->how->summary);
-    table_caption(&j->table, line);
-}
-
-static void show_row(job *j, size_t i, const verdict *v) {
-    const entry *it = &j->entries[i];
-    const subject *s = &j->subjects[i];
-    const facts f = facts_of(it->model);
-    if (i == 0) show_caption(j);
-    json_t *row = json_object();
-    row_text(row, "model", file_name(it->path));
-    row_text(row, "formats", f.shares);
-    row_count(row, "bytes", f.bytes);
-    row_count(row, "weights", f.weights);
-    row_number(row, "bits_per_weight", f.bits);
-    row_number(row, "tensor_bits_per_weight", f.tensor_bits);
-    row_text(row, "text", file_name(j->settings->text));
-    row_text(row, "stride", it->windows.how->name);
-    row_count(row, "context", it->windows.context);
-    row_count(row, "windows", it->windows.count);
-    row_count(row, "tokens", s->scored);
-    row_number(row, "nll", v->nll);
-    row_number(row, "ppl", v->ppl);
-    row_number(row, "ppl_error", v->ppl_error);
-    row_text(row, "reference", j->compared && i > 0 ? file_name(j->entries->path) : NULL);
-    row_number(row, "kld", v->kld);
-    row_number(row, "kld_error", v->kld_error);
-    row_number(row, "kld_99", v->kld_99);
-    row_number(row, "top1", v->top1);
-    row_number(row, "top1_error", v->top1_error);
-    row_count(row, "threads", (uint64_t)session_threads(s->session));
-    row_text(row, "isa", session_isa(s->session));
-    row_number(row, "tokens_per_s", v->tokens_per_s);
-    table_row(&j->table, row);
-}
-
-/* ---- the running estimate on stderr: "[1]27.41,[2]26.98," or, of several entries, "[1]27.41 28.02,[2]..." ---- */
+/* ---- the running estimate: a line that is redrawn on a terminal, else "[1]27.41,[2]26.98," or, of several entries, "[1]27.41 28.02,[2]..." ---- */
 
 typedef struct watch {
-    const subject *subjects;
+    const reading *reading;
+    const subject *subjects; /* all, with the reference */
     size_t n, windows;
     double start;
+    progress_line line;
+    progress progress; /* {0}: not a terminal */
 } watch;
 
-static void say_window(void *context, size_t window) {
+/* What has been found so far: "window 3 of 60: 27.41 28.02". */
+static void say_step(void *context, size_t tokens) {
     const watch *w = context;
+    char text[256];
+    size_t n = (size_t)snprintf(text, sizeof text, "window %zu of %zu, PPL", w->windows + (w->windows < w->reading->windows->count),
+                                w->reading->windows->count);
+    for (size_t i = 0; i < w->n && w->windows && n < sizeof text; i++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, " %.2f", subject_perplexity(&w->subjects[i]));
+    }
+    progress_step(&w->progress, text, tokens, reading_tokens(w->reading));
+}
+
+static void say_window(void *context, size_t window) {
+    watch *w = context;
+    w->windows = window + 1;
+    if (w->progress.step) return;
+    const size_t count = w->reading->windows->count;
     if (window == 0) {
         const double pass = clock_seconds() - w->start;
-        fprintf(stderr, "%.2f seconds a window, %.1f minutes in all\n", pass, pass * (double)w->windows / 60);
+        fprintf(stderr, "%.2f seconds a window, %.1f minutes in all\n", pass, pass * (double)count / 60);
     }
     fprintf(stderr, "[%zu]", window + 1);
     for (size_t i = 0; i < w->n; i++) fprintf(stderr, i ? " %.4f" : "%.4f", subject_perplexity(&w->subjects[i]));
-    fputs(window + 1 < w->windows ? "," : "\n", stderr);
+    fputs(window + 1 < count ? "," : "\n", stderr);
+}
+
+/* Entries [first, first + n) are about to be read by *r. */
+static void watch_open(watch *w, const job *j, size_t first, size_t n, reading *r) {
+    *w = (watch){.reading = r, .subjects = j->subjects + first, .n = n, .start = clock_seconds()};
+    if (j->settings->quiet) return;
+    fprintf(stderr, "%s:", r->windows->how->name);
+    for (size_t i = 0; i < n; i++) fprintf(stderr, " %s", j->entries[first + i].name);
+    fprintf(stderr, ", %zu windows of %zu tokens\n", r->windows->count, r->windows->context);
+    w->progress = progress_open(&w->line, "tokens", false);
+    r->watch = (reading_watch){w->progress.step ? say_step : NULL, say_window, w};
+}
+
+/* Somebody who stops it wants to know what it was good for. */
+static void say_stopped(const watch *w, const job *j, size_t first) {
+    if (w->windows && !w->progress.step && !j->settings->quiet) fputc('\n', stderr);
+    fprintf(stderr, "stopped after %zu of %zu windows", w->windows, w->reading->windows->count);
+    if (!j->compared) fprintf(stderr, " of %s, which has no row", j->entries[first].name);
+    fputc('\n', stderr);
 }
 
 /* ---- evaluating ---- */
 
-/* Entries [first, first + n) go through the windows together; with a reference these are all. */
+static status keep_result(job *j, size_t i, error *e) {
+    const entry *it = &j->entries[i];
+    const subject *s = &j->subjects[i];
+    result *r = &j->results[i];
+    *r = (result){.name = it->name, .facts = facts_of(it->model), .windows = &it->windows, .reference = j->compared && i == 0, .order = i};
+    r->tokens = s->scored;
+    r->threads = session_threads(s->session);
+    r->isa = session_isa(s->session);
+    j->done = i + 1;
+    return subject_verdict(&r->verdict, s, j->compared ? j->subjects : NULL, e);
+}
+
+/* Entries [first, first + n) go through the windows together; with a reference these are all. Stopped, these have gone through some of them: that is a
+ * result, because all have read the same, but one file of several is not. */
 static status evaluate(job *j, size_t first, size_t n, error *e) {
     const session_options o = session_flags_options(&j->settings->session);
     const windows *w = &j->entries[first].windows;
     subject *subjects = j->subjects + first;
     for (size_t i = 0; i < n; i++) {
         const entry *it = &j->entries[first + i];
-        TRY(subject_open(&subjects[i], it->path, it->model, &o, w, j->compared && i > 0, e));
-    }
-    watch watched = {subjects, n, w->count, clock_seconds()};
-    if (!j->settings->quiet) {
-        fprintf(stderr, "%s:", w->how->name);
-        for (size_t i = 0; i < n; i++) fprintf(stderr, " %s", file_name(j->entries[first + i].path));
-        fprintf(stderr, ", %zu windows of %zu tokens\n", w->count, w->context);
+        TRY(subject_open(&subjects[i], it->path, it->model, &o, w, j->compared && first + i > 0, e));
     }
     const size_t skip = j->compared ? 1 : 0;
-    reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL};
-    if (!j->settings->quiet) r.watch = (window_watch){say_window, &watched};
-    TRY(perplexity_run(&r, e));
-    for (size_t i = 0; i < n; i++) {
-        verdict v;
-        TRY(subject_verdict(&v, &subjects[i], e));
-        show_row(j, first + i, &v);
-        subject_close(&subjects[i]);
-    }
-    return OK;
+    reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL, .stopped = signals_stopped};
+    watch watched;
+    watch_open(&watched, j, first, n, &r);
+    const status ran = perplexity_run(&r, e);
+    if (watched.progress.step) progress_close(&watched.line);
+    if (ran == E_INTERRUPT) say_stopped(&watched, j, first);
+    const bool whole = ran == OK || (ran == E_INTERRUPT && j->compared && watched.windows);
+    for (size_t i = 0; i < n && whole; i++) TRY(keep_result(j, first + i, e));
+    for (size_t i = 0; i < n; i++) subject_close(&subjects[i]);
+    return ran;
+}
+
+static void show(const job *j) {
+    comparison c = {.text = j->text.name, .results = j->results, .n = j->done};
+    if (j->compared) c.reference = j->entries->name;
+    for (size_t i = 0; i < j->done; i++) c.mixed = c.mixed || j->entries[i].ids != j->entries->ids;
+    comparison_arrange(&c, j->settings->sort);
+    comparison_show(&c, j->settings->output);
 }
 
 /* Everything that can be wrong with the files is found before the first is evaluated. */
@@ -207,14 +200,23 @@ static status evaluate_all(job *j, error *e) {
     if (set->chunks > 0 && (size_t)set->chunks > j->entries->windows.count && !set->quiet) {
         fprintf(stderr, "the text has %zu windows, not %lld\n", j->entries->windows.count, (long long)set->chunks);
     }
-    table_column shown[COLUMNS];
-    memcpy(shown, columns, sizeof shown);
-    if (!j->compared) shown[COLUMNS_ALONE].title = NULL;
-    table_open(&j->table, set->output, shown);
     const size_t together = j->compared ? j->n : 1;
-    for (size_t i = 0; i < j->n; i += together) TRY(evaluate(j, i, together, e));
-    table_close(&j->table);
-    return OK;
+    status s = OK;
+    for (size_t i = 0; i < j->n && s == OK; i += together) s = evaluate(j, i, together, e);
+    if (s == OK || s == E_INTERRUPT) show(j);
+    return s;
+}
+
+/* The name of a file, or its path if another has the same name. */
+static void name_entries(job *j) {
+    for (size_t i = 0; i < j->n; i++) {
+        entry *it = &j->entries[i];
+        it->name = name_of(it->path);
+        for (size_t k = 0; k < j->n; k++) {
+            const char *other = j->entries[k].path;
+            if (strcmp(other, it->path) && !strcmp(name_of(other), name_of(it->path))) it->name = it->path;
+        }
+    }
 }
 
 static status open_job(job *j, const args *a, error *e) {
@@ -223,13 +225,16 @@ static status open_job(job *j, const args *a, error *e) {
     if (!set->text) return fail(e, E_USAGE, "no text: give one with -f");
     if (set->chunks == 0) return fail(e, E_USAGE, "--chunks 0 evaluates nothing; -1 is all");
     if (set->models.n + a->n_operands == 0) return fail(e, E_USAGE, "no model");
+    if (!set->reference && !strcmp(set->sort, "kld")) return fail(e, E_USAGE, "--sort kld: there is no divergence without a --reference");
     const size_t room = 1 + set->models.n + a->n_operands;
     j->entries = calloc(room, sizeof *j->entries);
     j->subjects = calloc(room, sizeof *j->subjects);
-    if (!j->entries || !j->subjects) return fail(e, E_MEMORY, "no memory for %zu models", room);
+    j->results = calloc(room, sizeof *j->results);
+    if (!j->entries || !j->subjects || !j->results) return fail(e, E_MEMORY, "no memory for %zu models", room);
     if (set->reference) j->entries[j->n++].path = set->reference;
     for (size_t i = 0; i < set->models.n; i++) j->entries[j->n++].path = set->models.items[i];
     for (size_t i = 0; i < a->n_operands; i++) j->entries[j->n++].path = a->operands[i];
+    name_entries(j);
     return OK;
 }
 
@@ -241,11 +246,13 @@ static void close_job(job *j) {
     }
     free(j->entries);
     free(j->subjects);
+    free(j->results);
     text_file_close(&j->text);
 }
 
 static status run(const args *a, error *e) {
     job j;
+    signals_catch();
     status s = open_job(&j, a, e);
     if (s == OK) s = evaluate_all(&j, e);
     close_job(&j);
@@ -254,7 +261,7 @@ static status run(const args *a, error *e) {
 
 /* ---- the command ---- */
 
-static const perplexity_settings defaults = {.stride = "half", .output = "md", .window = 512, .chunks = -1};
+static const perplexity_settings defaults = {.stride = "half", .output = "md", .sort = "size", .window = 512, .chunks = -1};
 
 #define FIELD(name) offsetof(perplexity_settings, name)
 static const option options[] = {
@@ -304,6 +311,12 @@ static const option options[] = {
      .offset = FIELD(output),
      .choices = TABLE_STYLES,
      .help = "How rows are printed (default: md)."},
+    {.name = "sort",
+     .kind = OPTION_TEXT,
+     .value = "ORDER",
+     .offset = FIELD(sort),
+     .choices = COMPARISON_ORDERS,
+     .help = "Order of the rows: the largest file first, the best perplexity or divergence first, or by name (default: size)."},
     SESSION_OPTIONS(perplexity_settings),
     {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = FIELD(quiet), .help = "No running estimate on stderr."},
     {0},
@@ -314,18 +327,18 @@ const command command_perplexity = {
     .summary = "Measure how well models predict a text, and how far they are from a reference.",
     .usage = "-f TEXT MODEL ...",
     .details =
-        "The text is encoded whole and cut into windows; each model reads each window from its start. The perplexity is exp of the mean negative "
-        "log\n"
-        "likelihood of the scored tokens, with its standard error. Two conventions are in use, and their numbers must not be compared: see "
-        "--stride.\n"
+        "The text is encoded whole and cut into windows; each model reads each window from its start. The perplexity is exp of the mean\n"
+        "negative log likelihood of the scored tokens, with its standard error. Two conventions are in use, and their numbers must not\n"
+        "be compared: see --stride.\n"
         "\n"
-        "With --reference all models read each window together with the reference, which is evaluated once, and a row also has the mean and the "
-        "99th\n"
-        "percentile of the divergence KL(reference || model) in nats, and how often both find the same token most likely.\n"
+        "With --reference all models go through each window together with the reference, which is evaluated once, and a row also has the\n"
+        "mean and the 99th percentile of the divergence KL(reference || model) in nats, the perplexity by the reference's (its error is\n"
+        "that of the differences, so it tells models apart that one perplexity does not), and how often both find the same token most\n"
+        "likely. Of several files those are marked that no other file beats: with no more bytes and no higher divergence, or perplexity.\n"
         "\n"
         "  perplexity -f wiki.test.raw --chunks 20 --reference model-f16.qbin model-q8.qbin model-q4.qbin\n"
         "\n"
-        "The result does not depend on threads, batches and instruction set.\n",
+        "The result does not depend on threads, batches and instruction set. Ctrl-C ends it with what is complete (exit code 130).\n",
     .options = options,
     .settings_bytes = sizeof(perplexity_settings),
     .defaults = &defaults,

@@ -47,3 +47,7 @@ int signals_caught(void) {
 status signals_check(error *e) {
     return caught ? fail(e, E_INTERRUPT, "interrupted") : OK;
 }
+
+bool signals_stopped(void) {
+    return caught != 0;
+}

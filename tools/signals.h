@@ -3,6 +3,8 @@
 #ifndef QBIN_TOOLS_SIGNALS_H
 #define QBIN_TOOLS_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* For every command, from main: a mapped file that is truncated under us ends in a message and exit code 3. */
@@ -14,6 +16,7 @@ void signals_catch(void);
 
 /* The signal noted, or 0. A command that sees one cleans up and returns E_INTERRUPT; main turns that into 128 + signal without a message. */
 int signals_caught(void);
+bool signals_stopped(void); /* is there one? A callback for long work. */
 
 /* E_INTERRUPT if there is one: a step that may be the last. */
 status signals_check(error *e);

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/names.h"
+
+enum { CELL = 640 }; /* bytes of a cell in markdown: a name, with its bars escaped */
+
 struct table_style {
     const char *name;
     void (*caption)(const char *line);
@@ -13,7 +17,9 @@ struct table_style {
 };
 
 void row_text(json_t *row, const char *key, const char *text) {
-    json_object_set_new(row, key, text ? json_string(text) : json_null());
+    char shown[CELL / 2];
+    name_printable(shown, sizeof shown, text ? text : "");
+    json_object_set_new(row, key, text ? json_string(shown) : json_null());
 }
 
 void row_count(json_t *row, const char *key, uint64_t n) {
@@ -24,6 +30,10 @@ void row_number(json_t *row, const char *key, double x) {
     json_object_set_new(row, key, isfinite(x) ? json_real(x) : json_null());
 }
 
+void row_truth(json_t *row, const char *key, bool yes) {
+    json_object_set_new(row, key, json_boolean(yes));
+}
+
 /* ---- markdown ---- */
 
 static int characters(const char *text) {
@@ -32,12 +42,23 @@ static int characters(const char *text) {
     return n;
 }
 
+/* A bar would end the cell. */
+static void bar_text(const char *value, char *text, size_t size) {
+    size_t n = 0;
+    for (; *value && n + 2 < size; value++) {
+        if (*value == '|') text[n++] = '\\';
+        text[n++] = *value;
+    }
+    text[n] = 0;
+}
+
 /* A value as people read it; numbers go to the right. */
 static bool cell_text(const table_column *c, const json_t *row, char *text, size_t size) {
     const json_t *value = json_object_get(row, c->key), *error = c->error ? json_object_get(row, c->error) : NULL;
     if (!json_is_number(value)) {
-        snprintf(text, size, "%s", json_is_string(value) ? json_string_value(value) : "–");
-        return !json_is_string(value);
+        const char *mark = json_is_true(value) ? "*" : json_is_false(value) ? "" : "–";
+        bar_text(json_is_string(value) ? json_string_value(value) : mark, text, size);
+        return json_is_null(value) || !value;
     }
     const double scale = c->scale == 0 ? 1 : c->scale;
     int n = snprintf(text, size, "%.*f", c->digits, scale * json_number_value(value));
@@ -61,24 +82,23 @@ static void md_line(int width, bool right) {
     printf(right ? ": " : " ");
 }
 
-static int md_width(const table_column *c) {
-    return c->width > characters(c->title) ? c->width : characters(c->title);
-}
-
 static void md_head(const table *t, const json_t *row) {
-    char text[256];
-    for (const table_column *c = t->columns; c->title; c++) md_cell(c->title, md_width(c), cell_text(c, row, text, sizeof text));
+    char text[CELL];
+    const int *width = t->widths;
+    for (const table_column *c = t->columns; c->title; c++) md_cell(c->title, *width++, cell_text(c, row, text, sizeof text));
     printf("|\n");
-    for (const table_column *c = t->columns; c->title; c++) md_line(md_width(c), cell_text(c, row, text, sizeof text));
+    width = t->widths;
+    for (const table_column *c = t->columns; c->title; c++) md_line(*width++, cell_text(c, row, text, sizeof text));
     printf("|\n");
 }
 
 static void md_row(const table *t, const json_t *row) {
     if (!t->rows) md_head(t, row);
-    char text[256];
+    char text[CELL];
+    const int *width = t->widths;
     for (const table_column *c = t->columns; c->title; c++) {
         const bool right = cell_text(c, row, text, sizeof text);
-        md_cell(text, md_width(c), right);
+        md_cell(text, *width++, right);
     }
     printf("|\n");
 }
@@ -149,23 +169,49 @@ static void json_close(const table *t) {
     printf(t->rows ? "\n]\n" : "[]\n");
 }
 
+/* ---- JSON lines ---- */
+
+static void jsonl_row(const table *t, const json_t *row) {
+    (void)t;
+    json_dumpf(row, stdout, JSON_REAL_PRECISION(12));
+    putchar('\n');
+}
+
 /* ---- all ---- */
 
 static const table_style styles[] = {
     {"md", md_caption, md_row, no_end},
     {"csv", no_caption, csv_row, no_end},
     {"json", no_caption, json_row, json_close},
+    {"jsonl", no_caption, jsonl_row, no_end},
 };
+
+static int wider(int a, int b) {
+    return a > b ? a : b;
+}
 
 void table_open(table *t, const char *style, const table_column *columns) {
     *t = (table){.style = styles, .columns = columns};
     for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) {
         if (!strcmp(styles[i].name, style)) t->style = &styles[i];
     }
+    for (size_t i = 0; columns[i].title; i++) t->widths[i] = wider(columns[i].width, characters(columns[i].title));
 }
 
 void table_caption(const table *t, const char *line) {
     t->style->caption(line);
+}
+
+void table_measure(table *t, json_t *const *rows, size_t n) {
+    char text[CELL];
+    for (size_t i = 0; t->columns[i].title; i++) {
+        const table_column *c = &t->columns[i];
+        t->widths[i] = characters(c->title);
+        for (size_t k = 0; k < n; k++) {
+            cell_text(c, rows[k], text, sizeof text);
+            t->widths[i] = wider(t->widths[i], characters(text));
+        }
+    }
 }
 
 void table_row(table *t, json_t *row) {

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tools/names.h"
+
 status stream_read(FILE *in, const char *name, char **text, size_t *bytes, error *e) {
     for (size_t room = 4096;; room *= 2) {
         if (room > STREAM_MAX) return fail(e, E_MEMORY, "%s: a text of more than %d MB must be a regular file", name, STREAM_MAX >> 20);
@@ -38,8 +40,7 @@ static bool must_be_read(const char *path) {
 }
 
 status text_file_open(text_file *t, const char *path, error *e) {
-    const char *slash = strrchr(path, '/');
-    *t = (text_file){.text = "", .name = strcmp(path, "-") ? slash ? slash + 1 : path : "standard input"};
+    *t = (text_file){.text = "", .name = strcmp(path, "-") ? name_of(path) : "standard input"};
     if (must_be_read(path)) return read_other(t, path, e);
     TRY(map_open(&t->map, path, e));
     t->bytes = t->map.size;

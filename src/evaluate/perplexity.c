@@ -39,12 +39,25 @@ double subject_perplexity(const subject *s) {
     return exp(s->nll_sum / (double)s->scored);
 }
 
-status subject_verdict(verdict *out, const subject *s, error *e) {
+/* The perplexity by the reference's, from the differences at each position. */
+static status compare_nll(verdict *out, const subject *s, const subject *reference, error *e) {
+    double *d = malloc((s->scored + 1) * sizeof *d);
+    if (!d) return fail(e, E_MEMORY, "no memory for the scores of %zu tokens", s->scored);
+    for (size_t i = 0; i < s->scored; i++) d[i] = s->nll[i] - reference->nll[i];
+    const estimate difference = estimate_of(d, s->scored);
+    out->ratio = exp(difference.mean);
+    out->ratio_error = out->ratio * difference.error;
+    free(d);
+    return OK;
+}
+
+status subject_verdict(verdict *out, const subject *s, const subject *reference, error *e) {
     const estimate nll = estimate_of(s->nll, s->scored);
     *out = (verdict){.nll = nll.mean, .ppl = exp(nll.mean), .ppl_error = exp(nll.mean) * nll.error};
     out->tokens_per_s = (double)s->tokens / s->seconds;
-    out->kld = out->kld_error = out->kld_99 = out->top1 = out->top1_error = NAN;
-    if (!s->kld) return OK;
+    out->ratio = out->ratio_error = out->kld = out->kld_error = out->kld_99 = out->top1 = out->top1_error = NAN;
+    if (!s->kld || !reference) return OK;
+    TRY(compare_nll(out, s, reference, e));
     const estimate kld = estimate_of(s->kld, s->scored), agrees = estimate_of(s->agrees, s->scored);
     out->kld = kld.mean;
     out->kld_error = kld.error;
@@ -85,6 +98,7 @@ static void memory_close(memory *m) {
 /* ---- one slice of one window ---- */
 
 typedef struct slice {
+    const reading *reading;
     subject *subject;
     const int32_t *ids;         /* of the window */
     size_t scores;              /* where the window's scores begin */
@@ -117,14 +131,27 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static size_t tokens_so_far(const reading *r) {
+    size_t tokens = r->reference ? r->reference->tokens : 0;
+    for (size_t i = 0; i < r->n; i++) tokens += r->subjects[i].tokens;
+    return tokens;
+}
+
+size_t reading_tokens(const reading *r) {
+    return (r->n + (r->reference ? 1 : 0)) * r->windows->count * (r->windows->context - 1);
+}
+
 /* Evaluates ids [from, to) of the window; those from `first` on are scored. */
 static status run_slice(slice *c, size_t from, size_t to, error *e) {
     const logits_sink sink = {score_row, c, c->first};
+    const reading *r = c->reading;
+    if (r->stopped && r->stopped()) return fail(e, E_INTERRUPT, "stopped");
     const double start = now();
     if (from == 0) session_rewind(c->subject->session, 0);
     if (session_eval(c->subject->session, c->ids + from, to - from, &sink, e) != OK) return fail_in(e, c->subject->name);
     c->subject->seconds += now() - start;
     c->subject->tokens += to - from;
+    if (r->watch.step) r->watch.step(r->watch.context, tokens_so_far(r));
     return OK;
 }
 
@@ -150,7 +177,7 @@ static status run_window(const reading *r, memory *kept, size_t window, int32_t 
     size_t from = 0;
     for (size_t first = w->first; first < end; first += rows) {
         const size_t to = end - first < rows ? end : first + rows;
-        slice c = {.ids = ids, .scores = window * windows_scored(w), .window_first = w->first, .first = first, .memory = kept};
+        slice c = {.reading = r, .ids = ids, .scores = window * windows_scored(w), .window_first = w->first, .first = first, .memory = kept};
         if (r->reference) {
             c.subject = r->reference;
             c.is_reference = true;
@@ -174,7 +201,7 @@ static status run_windows(const reading *r, memory *kept, error *e) {
     status s = OK;
     for (size_t i = 0; i < r->windows->count && s == OK; i++) {
         s = run_window(r, kept, i, ids, e);
-        if (s == OK && r->watch.done) r->watch.done(r->watch.context, i);
+        if (s == OK && r->watch.window) r->watch.window(r->watch.context, i);
     }
     free(ids);
     return s;

@@ -31,22 +31,28 @@ typedef struct subject { /* a model under evaluation, and what was found so far 
 status subject_open(subject *s, const char *name, const model *m, const session_options *o, const windows *w, bool compared, error *e);
 void subject_close(subject *s);
 
-typedef struct window_watch {
-    void (*done)(void *context, size_t window); /* after each window, from the calling thread */
+typedef struct reading_watch {                    /* told from the calling thread */
+    void (*step)(void *context, size_t tokens);   /* after each piece of a window: tokens evaluated so far, of all models together; NULL: not told */
+    void (*window)(void *context, size_t window); /* after each window; NULL: not told */
     void *context;
-} window_watch;
+} reading_watch;
 
 typedef struct reading {
     const windows *windows;
     subject *subjects;
     size_t n;
-    subject *reference; /* NULL: none. It must have the subjects' vocabulary and tokenizer (the caller checks). */
-    size_t memory;      /* bytes for the reference's logits; 64 MB if 0 */
-    window_watch watch; /* {0}: nobody */
+    subject *reference;    /* NULL: none. It must have the subjects' vocabulary and tokenizer (the caller checks). */
+    size_t memory;         /* bytes for the reference's logits; 64 MB if 0 */
+    reading_watch watch;   /* {0}: nobody */
+    bool (*stopped)(void); /* asked between pieces; NULL: never */
 } reading;
 
-/* Evaluates all windows. E_RUN names subject and window if a prediction is not finite. */
+/* Evaluates all windows. E_RUN names subject and window if a prediction is not finite. E_INTERRUPT if it was stopped: what is scored then is the whole windows
+ * that all subjects were through. */
 status perplexity_run(const reading *r, error *e);
+
+/* What it will evaluate in all. */
+size_t reading_tokens(const reading *r);
 
 /* exp of the mean so far. */
 double subject_perplexity(const subject *s);
@@ -54,9 +60,12 @@ double subject_perplexity(const subject *s);
 typedef struct verdict {
     double ppl, ppl_error; /* standard error of the mean, times ppl */
     double nll;
+    double ratio,
+        ratio_error; /* ppl by the reference's: the error is that of the differences, which are far more certain than either; NaN if not compared */
     double kld, kld_error, kld_99, top1, top1_error; /* NaN if not compared; top1 is a share, 0 to 1 */
     double tokens_per_s;
 } verdict;
-status subject_verdict(verdict *out, const subject *s, error *e);
+/* `reference` is NULL if it is not compared. */
+status subject_verdict(verdict *out, const subject *s, const subject *reference, error *e);
 
 #endif
