@@ -20,6 +20,10 @@ static const codebook *book_of(const encoder *en, size_t row) {
     return en->books ? en->books + index[en->format.scope] : NULL;
 }
 
+const codebook *encoder_book(const encoder *en, const group *g, size_t r) {
+    return book_of(en, g->index * TILE_ROWS + r);
+}
+
 fit_block group_block(const group *g, const encoder *en, size_t r, size_t b) {
     const size_t padded = padded_k(en), span = span_of(en), begin = b * span, at = r * padded + begin;
     return (fit_block){g->x + at, g->w + at, span < padded - begin ? span : padded - begin};
@@ -40,11 +44,10 @@ static void run_blocks(const encoder *en, group *g) {
     }
 }
 
-static const method method_fit = {"fit", "scales by search of the squared error, codebooks learned in alternation with them", FIT_SEARCH, 12,
-                                  run_blocks};
+const method method_fit = {"fit", "scales by search of the squared error, codebooks learned in alternation with them", FIT_SEARCH, 12, run_blocks};
 static const method method_rtn = {"rtn", "scales from the range of each block, then round to nearest", FIT_RTN, 1, run_blocks};
 
-const method *const methods[] = {&method_fit, &method_rtn, NULL};
+const method *const methods[] = {&method_fit, &method_rtn, &method_gptq, NULL};
 
 const method *method_find(const char *name) {
     for (const method *const *m = methods; *m; m++) {
@@ -61,7 +64,7 @@ bool encoder_make(encoder *en, const format *f, const method *m, size_t rows, si
 }
 
 typedef struct parts {
-    size_t w, codes, grids, total;
+    size_t w, codes, grids, columns, block, total;
 } parts;
 
 static parts measure(const encoder *en) {
@@ -69,7 +72,9 @@ static parts measure(const encoder *en) {
     parts p = {.w = values * sizeof(float)};
     p.codes = p.w + values * sizeof(float);
     p.grids = p.codes + values;
-    p.total = round_up(p.grids + TILE_ROWS * en->layout.blocks * sizeof(grid), 64);
+    p.columns = p.grids + TILE_ROWS * en->layout.blocks * sizeof(grid);
+    p.block = p.columns + (en->factor ? TILE_ROWS * en->k * sizeof(float) : 0);
+    p.total = round_up(p.block + (en->factor ? 2 * padded_k(en) * sizeof(float) : 0), 64);
     return p;
 }
 
@@ -86,6 +91,8 @@ status group_open(group *g, const encoder *en, error *e) {
     g->w = (float *)(base + p.w);
     g->codes = (uint8_t *)(base + p.codes);
     g->grids = (grid *)(base + p.grids);
+    g->columns = en->factor ? (float *)(base + p.columns) : NULL;
+    g->block = en->factor ? (float *)(base + p.block) : NULL;
     return OK;
 }
 

@@ -21,7 +21,8 @@ typedef struct method { /* a way to quantize; the list is in encode.c */
     void (*run)(const encoder *en, group *g);
 } method;
 
-extern const method *const methods[]; /* NULL-terminated; the first is the default */
+extern const method method_fit, method_gptq; /* for each other: gptq falls back to fit for a tensor without a factor */
+extern const method *const methods[];        /* NULL-terminated; the first is the default */
 const method *method_find(const char *name);
 
 struct encoder { /* what all groups of a tensor share; read-only while they run */
@@ -33,6 +34,8 @@ struct encoder { /* what all groups of a tensor share; read-only while they run 
     /* [k] weight of the squared error of each input channel; NULL: all alike. Without calibration nothing better is known: on the demo model weights of
      * x^2 or |x| + rms give q4 a larger divergence (0.0236, 0.0222 against 0.0216), and x^2 ruins k-means (0.077 against 0.018). */
     const float *importance;
+    /* [k][k] upper triangle U of U^T U = inverse of the products of the inputs (factor.h), for methods that compensate errors; or NULL */
+    const float *factor;
 };
 
 /* Fills everything but the codebooks. False if the shape overflows. */
@@ -44,6 +47,8 @@ struct group {           /* working memory of a thread; rows are padded to tiles
     float *w;            /* [16][padded] */
     uint8_t *codes;      /* [16][padded] */
     grid *grids;         /* [16][blocks] */
+    float *columns;      /* with a factor: [k][16], x as the errors so far have moved it; else NULL */
+    float *block;        /* with a factor: [2][padded], the values and weights of one block */
     double error, power; /* after group_encode: sum of squared errors, and of squares */
     uint64_t first_bad;  /* after group_read: index in the tensor of the first NaN or infinity, or value too large for f16; or UINT64_MAX */
     float bad_value;
@@ -72,6 +77,9 @@ void group_encode(group *g, const encoder *en, uint8_t *codes, uint8_t *side);
 
 /* After group_encode: the sum of row r as it is stored. */
 double group_row_sum(const group *g, const encoder *en, size_t r);
+
+/* The codebook of row r of the group, or NULL. */
+const codebook *encoder_book(const encoder *en, const group *g, size_t r);
 
 /* Block b of row r, as fits take it. */
 fit_block group_block(const group *g, const encoder *en, size_t r, size_t b);

@@ -1,0 +1,228 @@
+/* Error-compensating quantization: its factor against a dense reference, its codes against the algorithm as the paper has it, in double and column by
+ * column, and the error of the products that it is made for. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "encode.h"
+#include "quantize/encode.h"
+#include "quantize/factor.h"
+
+typedef struct problem { /* weights [rows][k], and products of inputs [k][k] that come from few directions, so that columns depend on each other */
+    size_t rows, k;
+    float *w, *h, *u;
+} problem;
+
+static problem problem_of(size_t rows, size_t k, uint64_t seed) {
+    const size_t inputs = 3 * k, directions = k / 3 + 1;
+    problem p = {rows, k, calloc(rows * k, sizeof *p.w), calloc(k * k, sizeof *p.h), calloc(k * k, sizeof *p.u)};
+    float *mix = malloc(directions * k * sizeof *mix), *x = malloc(k * sizeof *x);
+    for (size_t i = 0; i < rows * k; i++) p.w[i] = random_normal(&seed);
+    for (size_t i = 0; i < directions * k; i++) mix[i] = random_normal(&seed);
+    for (size_t t = 0; t < inputs; t++) {
+        for (size_t j = 0; j < k; j++) x[j] = 0.3f * random_normal(&seed);
+        for (size_t d = 0; d < directions; d++) {
+            const float by = random_normal(&seed);
+            for (size_t j = 0; j < k; j++) x[j] += by * mix[d * k + j];
+        }
+        for (size_t i = 0; i < k; i++) {
+            for (size_t j = 0; j < k; j++) p.h[i * k + j] += x[i] * x[j] / (float)inputs;
+        }
+    }
+    free(mix);
+    free(x);
+    return p;
+}
+
+static void problem_free(problem *p) {
+    free(p->w);
+    free(p->h);
+    free(p->u);
+}
+
+static double diagonal_mean(const problem *p) {
+    double sum = 0;
+    for (size_t d = 0; d < p->k; d++) sum += (double)p->h[d * p->k + d];
+    return sum / (double)p->k;
+}
+
+/* U^T U H = I, for sizes around the blocks of the algorithm. */
+Test(gptq, factor_is_of_the_inverse) {
+    static const size_t sizes[] = {1, 2, 63, 64, 65, 130, 321, 400};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t k = sizes[s];
+        problem p = problem_of(1, k, s + 1);
+        const double damp = 0.01 * diagonal_mean(&p);
+        double worst = 0, *half = malloc(k * k * sizeof *half);
+        cr_assert_eq(factor_inverse(p.u, p.h, k, 0.01, 2, NULL), OK);
+        for (size_t i = 0; i < k; i++) { /* half = U H */
+            for (size_t j = 0; j < k; j++) {
+                double sum = 0;
+                for (size_t t = i; t < k; t++) sum += (double)p.u[i * k + t] * ((double)p.h[t * k + j] + (t == j ? damp : 0));
+                half[i * k + j] = sum;
+                if (j < i) cr_assert_eq(p.u[i * k + j], 0.0f);
+            }
+        }
+        for (size_t i = 0; i < k; i++) {
+            for (size_t j = 0; j < k; j++) {
+                double sum = 0;
+                for (size_t t = 0; t <= i; t++) sum += (double)p.u[t * k + i] * half[t * k + j];
+                worst = fmax(worst, fabs(sum - (i == j)));
+            }
+        }
+        cr_expect_lt(worst, 2e-4, "k = %zu: %g", k, worst);
+        free(half);
+        problem_free(&p);
+    }
+}
+
+Test(gptq, factor_does_not_depend_on_threads) {
+    problem p = problem_of(1, 333, 5);
+    float *other = malloc(p.k * p.k * sizeof *other);
+    cr_assert_eq(factor_inverse(p.u, p.h, p.k, 0.01, 1, NULL), OK);
+    cr_assert_eq(factor_inverse(other, p.h, p.k, 0.01, 3, NULL), OK);
+    cr_assert_arr_eq(p.u, other, p.k * p.k * sizeof *other);
+    cr_assert_eq(factor_inverse(p.h, p.h, p.k, 0.01, 3, NULL), OK); /* in place */
+    cr_assert_arr_eq(p.u, p.h, p.k * p.k * sizeof *other);
+    free(other);
+    problem_free(&p);
+}
+
+/* Inputs that never fire, copies of inputs, and what is no matrix of products at all. */
+Test(gptq, factor_of_degenerate_products) {
+    problem p = problem_of(1, 70, 6);
+    for (size_t i = 0; i < p.k; i++) p.h[3 * p.k + i] = p.h[i * p.k + 3] = 0;
+    for (size_t i = 0; i < p.k; i++) p.h[i * p.k + 8] = p.h[i * p.k + 7];
+    for (size_t i = 0; i < p.k; i++) p.h[8 * p.k + i] = p.h[7 * p.k + i];
+    cr_assert_eq(factor_inverse(p.u, p.h, p.k, 0, 2, NULL), OK);
+    for (size_t i = 0; i < p.k * p.k; i++) cr_assert(isfinite(p.u[i]));
+    for (size_t i = 0; i < p.k; i++) {
+        if (i != 3) cr_assert_eq(p.u[(i < 3 ? i : 3) * p.k + (i < 3 ? 3 : i)], 0.0f);
+    }
+    error e = {0};
+    memset(p.h, 0, p.k * p.k * sizeof *p.h);
+    cr_expect_eq(factor_inverse(p.u, p.h, p.k, 0.01, 2, &e), E_RUN);
+    p.h[5] = NAN;
+    p.h[0] = 1;
+    cr_expect_eq(factor_inverse(p.u, p.h, p.k, 0.01, 2, &e), E_RUN);
+    problem_free(&p);
+}
+
+/* ---- codes ---- */
+
+static void fill(const row_source *from, const encoder *en, group *g) {
+    const float *x = from->context;
+    for (size_t r = 0; r < g->rows; r++) memcpy(group_row(g, en, r), x + (g->index * TILE_ROWS + r) * en->k, en->k * sizeof *x);
+}
+
+static encoder encoder_of(const problem *p, const char *name, const char *how) {
+    encoder en;
+    format f;
+    cr_assert_eq(format_parse(&f, name, NULL), OK);
+    cr_assert(encoder_make(&en, &f, method_find(how), p->rows, p->k, NULL));
+    return en;
+}
+
+/* The weights as they are stored: out [rows][k]. */
+static void stored(const problem *p, const encoder *en, float *out) {
+    const row_source from = {fill, NULL, p->w};
+    group g;
+    cr_assert_eq(group_open(&g, en, NULL), OK);
+    uint8_t *codes = malloc(en->layout.tiles * en->layout.tile_codes), *side = malloc(en->layout.group_side);
+    for (size_t i = 0; i < en->layout.groups; i++) {
+        group_read(&g, en, &from, i);
+        group_encode(&g, en, codes, side);
+        const size_t padded = en->layout.tiles * TILE_K, span = padded / en->layout.blocks;
+        for (size_t r = 0; r < g.rows; r++) {
+            for (size_t j = 0; j < p->k; j++) {
+                const grid at = g.grids[r * en->layout.blocks + j / span];
+                out[(i * TILE_ROWS + r) * p->k + j] = at.scale * (float)format_level(&en->format, NULL, g.codes[r * padded + j]) + at.min;
+            }
+        }
+    }
+    free(codes);
+    free(side);
+    group_close(&g);
+}
+
+/* tr (W - Q) H (W - Q)^T: the squared error of the products with the inputs. */
+static double output_error(const problem *p, const float *q) {
+    double total = 0, *miss = malloc(p->k * sizeof *miss);
+    for (size_t r = 0; r < p->rows; r++) {
+        for (size_t j = 0; j < p->k; j++) miss[j] = (double)p->w[r * p->k + j] - (double)q[r * p->k + j];
+        for (size_t i = 0; i < p->k; i++) {
+            for (size_t j = 0; j < p->k; j++) total += miss[i] * miss[j] * (double)p->h[i * p->k + j];
+        }
+    }
+    free(miss);
+    return total;
+}
+
+static double error_of(const problem *p, const char *name, const char *how) {
+    encoder en = encoder_of(p, name, how);
+    en.factor = p->u;
+    float *q = malloc(p->rows * p->k * sizeof *q);
+    stored(p, &en, q);
+    const double missed = output_error(p, q);
+    free(q);
+    return missed;
+}
+
+/* Inputs that depend on each other are what compensation lives on: at each width it must win by far. */
+Test(gptq, output_error_is_much_smaller_than_without) {
+    static const char *const names[] = {"q8", "q4", "q4-b32", "q4a", "q3", "q2a", "q4-row", "ternary"};
+    problem p = problem_of(35, 200, 7);
+    cr_assert_eq(factor_inverse(p.u, p.h, p.k, 0.01, 2, NULL), OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const double with = error_of(&p, names[i], "gptq"), without = error_of(&p, names[i], "fit");
+        cr_expect_lt(with, 0.6 * without, "%s: %g against %g", names[i], with, without);
+    }
+    problem_free(&p);
+}
+
+/* Independent inputs leave nothing to compensate: then it is the plain method. */
+Test(gptq, independent_inputs_change_nothing) {
+    problem p = problem_of(16, 128, 8);
+    for (size_t i = 0; i < p.k * p.k; i++) p.h[i] = i % (p.k + 1) ? 0 : 2;
+    cr_assert_eq(factor_inverse(p.u, p.h, p.k, 0, 1, NULL), OK);
+    cr_expect_eq(error_of(&p, "q4", "gptq"), error_of(&p, "q4", "fit"));
+    problem_free(&p);
+}
+
+/* Algorithm 1 of the paper in double, with the scales that the encoder chose: every column at once into all later ones. */
+static size_t different_codes(const problem *p, const float *q, size_t span) {
+    size_t different = 0;
+    double *x = malloc(p->k * sizeof *x);
+    for (size_t r = 0; r < p->rows; r++) {
+        for (size_t j = 0; j < p->k; j++) x[j] = (double)p->w[r * p->k + j];
+        for (size_t i = 0; i < p->k; i++) {
+            const size_t begin = i / span * span, end = begin + span < p->k ? begin + span : p->k;
+            double step = INFINITY; /* of the block: the least distance of two different values */
+            for (size_t a = begin; a < end; a++) {
+                for (size_t b = begin; b < a; b++) {
+                    const double apart = fabs((double)q[r * p->k + a] - (double)q[r * p->k + b]);
+                    if (apart > 1e-6) step = fmin(step, apart);
+                }
+            }
+            const double kept = (double)q[r * p->k + i], miss = (x[i] - kept) / (double)p->u[i * p->k + i];
+            const double nearest = rint(x[i] / step) * step, limit = 8 * step;
+            different += fabs(x[i]) < limit - step && fabs(nearest - kept) > 0.01 * step && fabs(fabs(x[i] - kept) - 0.5 * step) > 1e-3 * step;
+            for (size_t j = i + 1; j < p->k; j++) x[j] -= miss * (double)p->u[i * p->k + j];
+        }
+    }
+    free(x);
+    return different;
+}
+
+Test(gptq, codes_are_those_of_the_dense_algorithm) {
+    problem p = problem_of(32, 320, 9);
+    cr_assert_eq(factor_inverse(p.u, p.h, p.k, 0.01, 2, NULL), OK);
+    encoder en = encoder_of(&p, "q4", "gptq");
+    en.factor = p.u;
+    float *q = malloc(p.rows * p.k * sizeof *q);
+    stored(&p, &en, q);
+    cr_expect_eq(different_codes(&p, q, 64), 0);
+    free(q);
+    problem_free(&p);
+}
