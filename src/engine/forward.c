@@ -2,8 +2,11 @@
  *
  * Threads share the rows of a product and the tokens of everything else, always by position, and meet at barriers where one needs what
  * another has made. A single token is normalised and encoded by every thread for itself: that is quicker than to wait. */
+#include <string.h>
+
 #include "engine/rotation.h"
 #include "engine/state.h"
+#include "file/input.h"
 
 /* What a phase works with: tokens [first, first + n) of the batch. */
 typedef struct phase {
@@ -54,8 +57,27 @@ static void embed(const phase *p) {
     }
 }
 
+/* ---- what an observer is given ---- */
+
+/* Channels of an input; x[0] is the first of them of the phase's first token. */
+static void observe(const phase *p, size_t input, const float *x, size_t ld, range channels) {
+    const session *s = p->s;
+    if (channels.begin >= channels.end) return;
+    const observation seen = {input, s->position + p->first, p->n, channels.begin, channels.end - channels.begin, x, ld};
+    s->observer->take(s->observer->context, p->thread, &seen);
+}
+
+/* The thread's share of the channels of an input that all threads see whole. */
+static void observe_share(const phase *p, size_t input, const float *x, size_t ld) {
+    if (!p->s->observer) return;
+    const range mine = pool_share(input_width(p->s->spec, input), TILE_ROWS, p->thread, p->s->threads);
+    observe(p, input, x + mine.begin, ld, mine);
+}
+
+/* ---- steps ---- */
+
 /* input = encode(norm(x)) */
-static void normalize(const phase *p, const float *gain) {
+static void normalize(const phase *p, const float *gain, size_t input) {
     const session *s = p->s;
     const size_t hidden = s->spec->hidden, panel = s->kernels->panel;
     const range mine = tokens_of(p);
@@ -65,18 +87,21 @@ static void normalize(const phase *p, const float *gain) {
             s->kernels->rmsnorm(p->w->rows + (t - t0) * s->hidden, p->x + t * s->hidden, gain, hidden, s->spec->norm_eps);
         const activation_part part = {.n = p->n, .k = hidden, .t0 = t0, .t1 = t1, .tile1 = s->hidden / TILE_K};
         activation_encode(input_of(p), s->kernels, part, p->w->rows, s->hidden);
+        if (s->seen && !alone(p)) memcpy(s->seen + t0 * s->hidden, p->w->rows, (t1 - t0) * s->hidden * sizeof *s->seen);
     }
     if (!alone(p)) barrier(p);
+    observe_share(p, input, alone(p) ? p->w->rows : s->seen, s->hidden);
 }
 
 /* input = encode(the heads' results) */
-static void encode_heads(const phase *p) {
+static void encode_heads(const phase *p, size_t input) {
     const session *s = p->s;
     const range mine = tokens_of(p);
     const activation_part part = {
         .n = p->n, .k = (size_t)s->spec->heads * s->spec->head_dim, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->query / TILE_K};
     activation_encode(input_of(p), s->kernels, part, s->q + (p->first + mine.begin) * s->query, s->query);
     if (!alone(p)) barrier(p);
+    observe_share(p, input, s->q + p->first * s->query, s->query);
 }
 
 /* y = W input (+ bias) for products that share their input; a thread has its part of the bytes of them all, in one piece. */
@@ -117,7 +142,7 @@ static void add_product(const phase *p, const linear *l, const activation *input
 }
 
 /* down = encode(act(gate input) * (up input)), in blocks of whole tiles of the next product */
-static void gate_up(const phase *p, const block *b) {
+static void gate_up(const phase *p, const block *b, size_t input) {
     const session *s = p->s;
     const product with = product_of(p, input_of(p));
     const range mine = share_groups(p, &b->gate, BLOCK_ROWS / TILE_ROWS);
@@ -128,6 +153,8 @@ static void gate_up(const phase *p, const block *b) {
         for (size_t t = 0; t < p->n; t++) s->gate.run(p->w->gate + t * ld, p->w->gate + t * ld, p->w->up + t * ld, rows);
         const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t1 = p->n, .tile0 = tile, .tile1 = tile + ld / TILE_K};
         activation_encode(&s->down, s->kernels, part, p->w->gate, ld);
+        const size_t begin = g.begin * TILE_ROWS, end = g.end * TILE_ROWS, inner = s->spec->intermediate;
+        if (s->observer) observe(p, input, p->w->gate, ld, (range){begin, end < inner ? end : inner});
     }
 }
 
@@ -136,8 +163,8 @@ static void compute_logits(session *s, int thread) {
     for (size_t t0 = s->wanted; t0 < s->n; t0 += s->slice) {
         const size_t left = s->n - t0, n = left < s->slice ? left : s->slice, width = logits_width(s);
         const phase p = phase_of(s, thread, t0, n);
-        normalize(&p, s->model->final_norm);
-        multiply(&p, &(result){&s->head, s->logits, width}, 1);
+        normalize(&p, s->model->final_norm, input_count(s->spec) - 1);
+        if (t0 + n > s->scored) multiply(&p, &(result){&s->head, s->logits, width}, 1);
         barrier(&p);
         if (!s->sink) continue;
         const range rows = pool_share(n, 1, thread, s->threads);
@@ -149,6 +176,11 @@ static void compute_logits(session *s, int thread) {
     }
 }
 
+/* Asked by one thread before a barrier, so that behind it all of them know the same. */
+static void ask_to_stop(const phase *p) {
+    if (p->thread == 0 && p->s->stopped) p->s->halt = p->s->stopped();
+}
+
 void forward(void *context, int thread) {
     session *s = context;
     phase p = phase_of(s, thread, 0, s->n);
@@ -156,7 +188,7 @@ void forward(void *context, int thread) {
     barrier(&p);
     for (size_t i = 0; i < s->spec->layers; i++) {
         const block *b = &s->blocks[i];
-        normalize(&p, b->attn_norm);
+        normalize(&p, b->attn_norm, input_index(i, INPUT_ATTN));
         multiply_queries_keys_values(&p, b);
         barrier(&p);
         attention_store(s, b, thread);
@@ -165,14 +197,16 @@ void forward(void *context, int thread) {
         if (p.n == 0) return;
         attention_run(s, b, p.first, thread);
         barrier(&p);
-        encode_heads(&p);
+        encode_heads(&p, input_index(i, INPUT_HEADS));
         add_product(&p, &b->o, input_of(&p));
         barrier(&p);
-        normalize(&p, b->mlp_norm);
-        gate_up(&p, b);
+        normalize(&p, b->mlp_norm, input_index(i, INPUT_MLP));
+        gate_up(&p, b, input_index(i, INPUT_INNER));
         barrier(&p);
         add_product(&p, &b->down, &s->down);
+        ask_to_stop(&p);
         barrier(&p);
+        if (s->halt) return;
     }
     compute_logits(s, thread);
 }

@@ -116,8 +116,15 @@ static status resolve(model *m, error *e) {
     return code;
 }
 
+int32_t model_bos(const model *m) {
+    if (!m->tokenizer || !tokenizer_adds_bos(m->tokenizer)) return -1;
+    const int32_t bos = tokenizer_bos(m->tokenizer);
+    return bos >= 0 ? bos : model_spec(m)->bos;
+}
+
 static status open_parts(model *m, const char *path, error *e) {
     TRY(qbin_open(&m->file, path, e)); /* names the path itself */
+    TRY(qbin_expect(&m->file, &qbin_model, e));
     map_want(&m->file.map);
     if (resolve(m, e) != OK) return fail_in(e, path);
     if (m->file.tokens_size == 0) return OK;

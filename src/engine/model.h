@@ -28,6 +28,9 @@ static inline const spec *model_spec(const model *m) {
     return &m->file.spec;
 }
 
+/* The token that is put before a text because the tokenizer says so; -1: none. */
+int32_t model_bos(const model *m);
+
 /* Maps the file and checks every tensor that the spec asks for. E_FILE names file and tensor. */
 status model_open(model **out, const char *path, error *e);
 void model_close(model **m);

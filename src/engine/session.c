@@ -83,6 +83,7 @@ static void session_layout(session *s, arena *a) {
     s->table = arena_take(a, s->batch * s->spec->rope_dims, f);
     activation_layout(&s->input, a, input_codes(s), s->batch, widest_input(s));
     activation_layout(&s->down, a, down_codes(s), s->batch, s->inner);
+    s->seen = s->observer ? arena_take(a, s->batch * s->hidden, f) : NULL;
     s->logits = arena_take(a, s->slice * logits_width(s), f);
     s->parts = arena_take(a, s->spec->heads * ((s->capacity + ATTEND_CHUNK - 1) / ATTEND_CHUNK), (s->head_pad + PART_EXTRA) * f);
     for (int i = 0; i < s->threads; i++) worker_layout(s, &s->workers[i], a);
@@ -190,6 +191,8 @@ status session_open(session **out, const model *m, const session_options *o, err
     s->model = m;
     s->spec = model_spec(m);
     s->threads = threads;
+    s->observer = o->observer;
+    s->stopped = o->stopped;
     const status code = build(s, o, e);
     if (code != OK) {
         session_close(&s);
@@ -224,11 +227,18 @@ static status check_ids(const session *s, const int32_t *ids, size_t n, error *e
 }
 
 /* The first token of the batch whose logits are computed. */
-static size_t first_wanted(const session *s, bool last) {
+static size_t first_scored(const session *s, bool last) {
     const size_t none = last ? s->n - 1 : s->n;
     if (!s->sink || s->sink->first >= s->position + s->n) return none;
     const size_t first = s->sink->first > s->position ? s->sink->first - s->position : 0;
     return first < none ? first : none;
+}
+
+/* The batch counts as not begun: what it stored lies behind the position and will be overwritten. */
+static status stop(session *s, error *e) {
+    s->halt = false;
+    s->last = NULL;
+    return fail(e, E_INTERRUPT, "interrupted");
 }
 
 status session_eval(session *s, const int32_t *ids, size_t n, const logits_sink *sink, error *e) {
@@ -238,8 +248,10 @@ status session_eval(session *s, const int32_t *ids, size_t n, const logits_sink 
         const size_t left = n - done;
         s->ids = ids + done;
         s->n = left < s->batch ? left : s->batch;
-        s->wanted = first_wanted(s, left == s->n);
+        s->scored = first_scored(s, left == s->n);
+        s->wanted = s->observer ? 0 : s->scored;
         pool_run(s->pool, forward, s);
+        if (s->halt) return stop(s, e);
         s->position += s->n;
     }
     if (n) s->last = s->logits + (s->n - 1 - s->wanted) % s->slice * logits_width(s);

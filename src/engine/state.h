@@ -46,6 +46,8 @@ struct session {
     const cache_type *cache;
     gate_fn gate;
     void (*rope)(float *x, const float *table, size_t dims); /* NULL: none */
+    const observer *observer;                                /* NULL: none */
+    bool (*stopped)(void);                                   /* NULL: never */
     pool *pool;
     int threads;
     arena arena;
@@ -69,12 +71,15 @@ struct session {
     activation input; /* of the products of hidden and query width */
     activation down;  /* of the product of inner width */
     float *logits;    /* [slice][vocab] */
+    float *seen;      /* [batch][hidden]: normalised tokens as an observer gets them; NULL without one */
     float *parts;     /* [kv_heads][chunks][heads of a KV head][head_pad + PART_EXTRA]: attention of one token to single chunks */
 
     /* the batch that is being evaluated */
     const int32_t *ids;
     size_t n;
-    size_t wanted; /* logits are computed from this token of the batch on; n: none */
+    size_t wanted; /* the last layer is computed from this token of the batch on; n: not at all */
+    size_t scored; /* ... and logits from this one on: a later one only with an observer */
+    bool halt;     /* written by thread 0 before a barrier, read by all after it */
     const logits_sink *sink;
     const float *last; /* logits of the last position */
 };
