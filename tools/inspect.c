@@ -8,6 +8,7 @@
 
 #include "file/qbin.h"
 #include "tools/command.h"
+#include "tools/inspect_calibration.h"
 #include "tools/progress.h"
 
 enum { MIX_MAX = 32, LABEL = 16, SOURCE = 36, LONG = 100 }; /* SOURCE: a column of file names; LONG: JSON that is not shown */
@@ -229,6 +230,8 @@ static status inspect(const qbin *q, const inspect_settings *s, error *e) {
     } else if (s->verify) {
         print_clean(q->map.path);
         printf(": OK\n");
+    } else if (q->kind == &qbin_calibration) {
+        return inspect_calibration(q->map.path, e);
     } else {
         print_text(q);
     }

@@ -18,7 +18,7 @@
  *     order of the table, before the end of the metadata, and do not overlap. "meta" and "tensors" must be there; no name comes twice.
  * meta: a JSON object, padded with spaces: "spec" (the transformer spec, see spec.h), "requires" (list of feature names beyond the spec; an unknown
  *     one is refused by name), "generation", "chat_template", "recipe" (options of the conversion, format by tensor), "sources" (files and
- *     hashes), "producer". Only "spec" must be there; unknown keys are ignored.
+ *     hashes), "producer", "kind" (what the file is: "model", the default, or "calibration"). Only "spec" must be there; unknown keys are ignored.
  * tokens: the compiled tokenizer (text/tokenizer.h), empty if the model has none.
  * tensors: entries of 256 bytes: 112 name (1 to 111 printable ASCII characters, NUL-padded), 16 descriptor (format.h), 4 ndim, 4 zero, 8 rows, 8 k,
  *     8 offset from the data start, 8 bytes, 8 XXH3-64 of the bytes, 4 relative squared error (f32, NaN if not known), 4 scale and 4 centre
@@ -43,8 +43,14 @@
 
 /* ---- reading ---- */
 
+typedef struct qbin_kind { /* what a file is */
+    const char *name, *what;
+} qbin_kind;
+extern const qbin_kind qbin_model, qbin_calibration;
+
 typedef struct qbin {
     map map;
+    const qbin_kind *kind;
     json_t *meta; /* owned */
     spec spec;    /* owned */
     const uint8_t *tokens;
@@ -58,6 +64,9 @@ typedef struct qbin {
 /* E_FILE with path and offset for anything malformed; nothing is kept then. qbin_close takes {0} too. */
 status qbin_open(qbin *q, const char *path, error *e);
 void qbin_close(qbin *q);
+
+/* E_FILE says in one sentence what the file is if it is of another kind. */
+status qbin_expect(const qbin *q, const qbin_kind *kind, error *e);
 
 /* NULL if there is none of that name. */
 const tensor *qbin_tensor(const qbin *q, const char *name);

@@ -14,8 +14,13 @@
 
 enum { META_VALUES = 1000000 };
 
-/* Names that "requires" may hold. Version 1 of the format has none beyond the fields of the spec. */
-static const char *const features[] = {NULL};
+const qbin_kind qbin_model = {"model", "a model"};
+const qbin_kind qbin_calibration = {"calibration", "a calibration: statistics of a model's inputs, which convert --calibration reads"};
+
+static const qbin_kind *const kinds[] = {&qbin_model, &qbin_calibration, NULL};
+
+/* Names that "requires" may hold, beyond the fields of the spec: a program that does not know calibrations refuses one by this name. */
+static const char *const features[] = {"calibration", NULL};
 
 typedef struct sections { /* the parts that this program knows; a part that is absent has data NULL and no bytes */
     disk_section meta, tokens, tensors;
@@ -100,10 +105,21 @@ static status check_requires(const json_t *list, error *e) {
     return OK;
 }
 
+static status read_kind(qbin *q, error *e) {
+    const json_t *kind = json_object_get(q->meta, "kind");
+    const char *name = qbin_model.name;
+    if (kind) TRY(json_to_text(kind, "kind", &name, e));
+    size_t i = 0;
+    while (kinds[i] && strcmp(kinds[i]->name, name) != 0) i++;
+    q->kind = kinds[i];
+    return q->kind ? OK : fail(e, E_FILE, "the file is of the kind '%.40s', which is not known to this program", name);
+}
+
 static status read_meta(qbin *q, const disk_section *part, error *e) {
     TRY(json_parse(&q->meta, (const char *)q->map.data + part->offset, part->bytes, META_VALUES, e));
     TRY(json_to_object(q->meta, DISK_META, e));
     TRY(check_requires(json_object_get(q->meta, "requires"), e));
+    TRY(read_kind(q, e));
     return spec_from_json(&q->spec, json_object_get(q->meta, "spec"), e);
 }
 
@@ -236,6 +252,10 @@ void qbin_close(qbin *q) {
     free(q->by_name);
     map_close(&q->map);
     *q = (qbin){0};
+}
+
+status qbin_expect(const qbin *q, const qbin_kind *kind, error *e) {
+    return q->kind == kind ? OK : fail(e, E_FILE, "%s: is %s; what is wanted is %s", q->map.path, q->kind->what, kind->what);
 }
 
 const tensor *qbin_tensor(const qbin *q, const char *name) {
