@@ -44,9 +44,10 @@ typedef struct reading {
     subject *reference;    /* NULL: none. It must have the subjects' vocabulary and tokenizer (the caller checks). */
     size_t memory;         /* bytes for the reference's logits; 64 MB if 0 */
     reading_watch watch;   /* {0}: nobody */
+    bool (*stopped)(void); /* asked between pieces; NULL: never */
 } reading;
 
-/* Evaluates all windows. E_RUN names subject and window if a prediction is not finite. E_INTERRUPT if a session was stopped: what is scored then is the whole windows
+/* Evaluates all windows. E_RUN names subject and window if a prediction is not finite. E_INTERRUPT if it was stopped: what is scored then is the whole windows
  * that all subjects were through. */
 status perplexity_run(const reading *r, error *e);
 
