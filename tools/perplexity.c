@@ -173,7 +173,7 @@ static status evaluate(job *j, size_t first, size_t n, error *e) {
         TRY(subject_open(&subjects[i], it->path, it->model, &o, w, j->compared && first + i > 0, e));
     }
     const size_t skip = j->compared ? 1 : 0;
-    reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL, .stopped = signals_stopped};
+    reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL};
     watch watched;
     watch_open(&watched, j, first, n, &r);
     const status ran = perplexity_run(&r, e);
