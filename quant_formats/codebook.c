@@ -50,10 +50,9 @@ static void codebook_assign(const format *f, const codebook *book, grid g, const
     for (size_t i = 0; i < n; i++) codes[i] = book->code_at[half_step(x[i] * by)];
 }
 
-static void codebook_gather(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums) {
-    const grid g = book ? codebook_fit_block(f, how, book, b) : (grid){.scale = grid_round(f, block_extreme(b) / LEVEL_MAX)};
-    const float by = reciprocal(g.scale);
-    const double area = (double)g.scale * (double)g.scale;
+static void add_block(const fit_block *b, float scale, book_sums *sums) {
+    const float by = reciprocal(scale);
+    const double area = (double)scale * (double)scale;
     for (size_t i = 0; i < b->n; i++) {
         const float u = b->x[i] * by;
         const int at = half_step(u);
@@ -64,6 +63,10 @@ static void codebook_gather(const format *f, fit_method how, const codebook *boo
         sums->values += b->w[i] > 0;
         sums->zeros += b->w[i] > 0 && b->x[i] == 0;
     }
+}
+
+static void codebook_gather(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums) {
+    add_block(b, book ? codebook_fit_block(f, how, book, b).scale : grid_round(f, block_extreme(b) / LEVEL_MAX), sums);
 }
 
 typedef struct cluster {
@@ -92,7 +95,29 @@ static double codebook_relax(const format *f, const book_sums *sums, const codeb
     return cost;
 }
 
-static const book_fit learn = {.gather = codebook_gather, .solve = solve_levels, .relax = codebook_relax};
+/* The extreme is a level only if that is best, and then the scale leaves the levels the room that they have: a coarse look at the values finds where the
+ * outermost level belongs, a fine one the rest. */
+static grid codebook_alone(const format *f, fit_method how, const fit_block *b, book_sums *sums, codebook *book) {
+    enum { LOOKS = 4, FINE = 100 };
+    grid g = {.scale = grid_round(f, block_extreme(b) / LEVEL_MAX)};
+    float levels[256];
+    *sums = (book_sums){0};
+    add_block(b, g.scale, sums);
+    for (int look = 1; look < LOOKS && how != FIT_RTN && g.scale != 0; look++) {
+        solve_free_levels(f, sums, levels);
+        const float low = fabsf(levels[0]), high = fabsf(levels[format_entries(f) - 1]), outer = low > high ? low : high;
+        if (outer >= LEVEL_MAX) break;
+        g.scale = grid_round(f, g.scale * (outer + 0.5f) / LEVEL_MAX);
+        *sums = (book_sums){0};
+        add_block(b, g.scale, sums);
+        if (outer > FINE) break;
+    }
+    solve_free_levels(f, sums, levels);
+    codebook_prepare(book, levels, format_entries(f));
+    return g;
+}
+
+static const book_fit learn = {.gather = codebook_gather, .solve = solve_levels, .relax = codebook_relax, .alone = codebook_alone};
 
 const family family_codebook = {
     .name = "codebook",

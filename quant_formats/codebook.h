@@ -37,6 +37,8 @@ typedef struct book_fit {
     /* One step of an alternation with the scales: moves the levels of `book` towards the means of their values and beyond, not rounded; one keeps magnitude
      * LEVEL_MAX. Returns the squared error that the sums have for `book`. */
     double (*relax)(const format *f, const book_sums *sums, const codebook *book, float *levels);
+    /* Levels and scale of a block that has a codebook of its own. `sums` is working memory. */
+    grid (*alone)(const format *f, fit_method how, const fit_block *b, book_sums *sums, codebook *book);
 } book_fit;
 
 #endif

@@ -69,6 +69,9 @@ float block_mean(const fit_block *b, bool weighted);
 grid fit_ternary(const format *f, const fit_block *b);
 
 /* ---- kmeans.c ---- */
+
+/* The levels of least squared error, ascending: with one of magnitude LEVEL_MAX, or wherever they belong. */
 void solve_levels(const format *f, const book_sums *sums, float *levels);
+void solve_free_levels(const format *f, const book_sums *sums, float *levels);
 
 #endif

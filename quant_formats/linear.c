@@ -19,8 +19,8 @@ static float highest(const format *f) {
 }
 
 float grid_round(const format *f, float x) {
-    if (f->grain != GRAIN_BLOCK) return fabsf(x) < FLT_MIN ? 0.0f : x;
-    const float limit = 65504.0f;
+    const float limit = f->grain == GRAIN_BLOCK ? 65504.0f : FLT_MAX / 256; /* times any level it is finite */
+    if (f->grain != GRAIN_BLOCK) return fabsf(x) < FLT_MIN ? 0.0f : x > limit ? limit : x < -limit ? -limit : x;
     return f32_of_f16(f16_of_f32(x > limit ? limit : x < -limit ? -limit : x));
 }
 

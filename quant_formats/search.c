@@ -45,8 +45,19 @@ static void descend(const format *f, const level_set *levels, const fit_block *b
     }
 }
 
+/* Of those with a weight: one without may be lost. */
+static float weighty_extreme(const fit_block *b) {
+    float low = 0, high = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const float x = b->w[i] > 0 ? b->x[i] : 0;
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+    }
+    return -low > high ? low : high;
+}
+
 grid search_scale(const format *f, const level_set *levels, const fit_block *b, grid start) {
-    const float extreme = block_extreme(b);
+    const float extreme = weighty_extreme(b);
     if (extreme == 0) return start;
     found rough[KEPT] = {{INFINITY, 0}, {INFINITY, 0}}, best = {INFINITY, start.scale};
     try_end(levels, b, levels->lo, extreme, rough);

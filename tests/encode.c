@@ -11,33 +11,45 @@ static void fill(const row_source *from, const encoder *en, group *g) {
     for (size_t r = 0; r < g->rows; r++) memcpy(group_row(g, en, r), x + (g->index * TILE_ROWS + r) * en->k, en->k * sizeof *x);
 }
 
-encoded encode_as(const format *f, const char *how, const float *x, size_t rows, size_t k) {
+static encoded encode_all(const format *f, const char *how, const float *x, size_t rows, size_t k, const float *importance) {
     encoder en;
     error e = {0};
-    codebook book;
+    shared common;
     const row_source from = {fill, NULL, x};
-    cr_assert(encoder_make(&en, f, method_find(how), rows, k, NULL));
-    if (f->scope != SCOPE_NONE) {
-        cr_assert_eq(learn_book(&en, &from, &book, &e), OK, "%s", e.text);
-        en.books = &book;
+    cr_assert(encoder_make(&en, f, method_find(how), rows, k, importance));
+    if (learn_wanted(f)) {
+        cr_assert_eq(learn_tensor(&en, &from, &common, &e), OK, "%s", e.text);
+        en.shared = &common;
     }
     encoded out = {.format = *f, .layout = en.layout, .data = aligned_alloc(64, en.layout.bytes)};
     cr_assert(out.data);
     memset(out.data, 0, en.layout.bytes);
-    if (en.books) memcpy(out.data, book.stored, book.entries);
+    if (f->scope == SCOPE_TENSOR) memcpy(out.data, common.book.stored, common.book.entries);
+    if (f->grain == GRAIN_TENSOR)
+        memcpy(out.data + en.layout.side, &(float[2]){common.at.scale, common.at.min}, (f->has_min ? 2 : 1) * sizeof(float));
     group g;
     cr_assert_eq(group_open(&g, &en, &e), OK);
-    double missed = 0, power = 0;
-    for (size_t i = 0; i < en.layout.groups; i++) {
+    const layout *l = &en.layout;
+    for (size_t i = 0; i < l->groups; i++) {
         group_read(&g, &en, &from, i);
-        group_encode(&g, &en, out.data + en.layout.codes + i * en.layout.tiles * en.layout.tile_codes,
-                     out.data + en.layout.side + i * en.layout.group_side);
-        missed += g.error;
-        power += g.power;
+        group_encode(
+            &g, &en,
+            (group_parts){out.data + i * l->group_head, out.data + l->codes + i * l->tiles * l->tile_codes, out.data + l->side + i * l->group_side});
+        losses_add(&out.lost, &g.lost);
     }
     group_close(&g);
-    out.relative = power > 0 ? missed / power : 0;
+    out.relative = out.lost.power > 0 ? out.lost.error / out.lost.power : 0;
     return out;
+}
+
+encoded encode_as(const format *f, const char *how, const float *x, size_t rows, size_t k) {
+    return encode_all(f, how, x, rows, k, NULL);
+}
+
+encoded encode_weighted(const char *name, const char *how, const float *x, size_t rows, size_t k, const float *importance) {
+    format f;
+    cr_assert_eq(format_parse(&f, name, NULL), OK);
+    return encode_all(&f, how, x, rows, k, importance);
 }
 
 encoded encode(const char *name, const char *how, const float *x, size_t rows, size_t k) {

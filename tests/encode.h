@@ -7,7 +7,8 @@
 typedef struct encoded {
     format format;
     layout layout;
-    uint8_t *data;   /* layout.bytes, aligned to 64; free it */
+    uint8_t *data; /* layout.bytes, aligned to 64; free it */
+    losses lost;
     double relative; /* sum of squared errors / sum of squares */
 } encoded;
 
@@ -16,6 +17,9 @@ encoded encode(const char *name, const char *how, const float *x, size_t rows, s
 
 /* The same for a descriptor that need not have a name. */
 encoded encode_as(const format *f, const char *how, const float *x, size_t rows, size_t k);
+
+/* The same with the importance [k] of each input channel. */
+encoded encode_weighted(const char *name, const char *how, const float *x, size_t rows, size_t k, const float *importance);
 
 /* Reproducible values: uniform in [-1, 1), and close to a normal distribution of deviation 1. */
 float random_uniform(uint64_t *state);

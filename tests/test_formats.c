@@ -13,11 +13,11 @@ static format parsed(const char *name) {
 }
 
 /* A descriptor of the linear family of any width. */
-static format linear(uint8_t bits, bool has_min, grain shared, uint16_t block) {
+static format linear(uint8_t bits, bool has_min, grain grain_of, uint16_t block) {
     format f = parsed("q8");
     f.bits = bits;
     f.has_min = has_min;
-    f.grain = shared;
+    f.grain = grain_of;
     f.block = block;
     f.act = block == 32 ? ACT_I8_32 : ACT_I8_64;
     return f;

@@ -133,7 +133,7 @@ static void stored(const problem *p, const encoder *en, float *out) {
     uint8_t *codes = malloc(en->layout.tiles * en->layout.tile_codes), *side = malloc(en->layout.group_side);
     for (size_t i = 0; i < en->layout.groups; i++) {
         group_read(&g, en, &from, i);
-        group_encode(&g, en, codes, side);
+        group_encode(&g, en, (group_parts){NULL, codes, side});
         const size_t padded = en->layout.tiles * TILE_K, span = padded / en->layout.blocks;
         for (size_t r = 0; r < g.rows; r++) {
             for (size_t j = 0; j < p->k; j++) {

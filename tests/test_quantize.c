@@ -271,21 +271,21 @@ static double relative_error(const source *s, const char *name, const char *how)
     const format f = parsed(name);
     const row_source from = {fill_source, NULL, s};
     encoder en;
-    codebook book;
+    shared common;
     group g;
     cr_assert(encoder_make(&en, &f, method_find(how), s->shape[0], s->shape[1], NULL));
-    if (f.scope == SCOPE_TENSOR) {
-        cr_assert_eq(learn_book(&en, &from, &book, NULL), OK);
-        en.books = &book;
+    if (learn_wanted(&f)) {
+        cr_assert_eq(learn_tensor(&en, &from, &common, NULL), OK);
+        en.shared = &common;
     }
     cr_assert_eq(group_open(&g, &en, NULL), OK);
     uint8_t *codes = malloc(en.layout.tiles * en.layout.tile_codes), *side = malloc(en.layout.group_side);
     double missed = 0, power = 0;
     for (size_t i = 0; i < en.layout.groups; i++) {
         group_read(&g, &en, &from, i);
-        group_encode(&g, &en, codes, side);
-        missed += g.error;
-        power += g.power;
+        group_encode(&g, &en, (group_parts){NULL, codes, side});
+        missed += g.lost.error;
+        power += g.lost.power;
     }
     free(codes);
     free(side);

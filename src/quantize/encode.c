@@ -5,41 +5,50 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "quantize/learn.h"
 
 static size_t padded_k(const encoder *en) {
     return en->layout.tiles * TILE_K;
 }
 
-/* Values of a row that share a scale. */
-static size_t span_of(const encoder *en) {
+size_t encoder_span(const encoder *en) {
     return en->format.grain == GRAIN_BLOCK ? en->format.block : padded_k(en);
 }
 
-static const codebook *book_of(const encoder *en, size_t row) {
-    const size_t index[] = {[SCOPE_NONE] = 0, [SCOPE_TENSOR] = 0, [SCOPE_GROUP] = row / TILE_ROWS, [SCOPE_ROW] = row};
-    return en->books ? en->books + index[en->format.scope] : NULL;
+const codebook *group_book(const group *g, const encoder *en, size_t r) {
+    const codebook *const books[] = {
+        [SCOPE_NONE] = NULL, [SCOPE_TENSOR] = en->shared ? &en->shared->book : NULL, [SCOPE_GROUP] = g->books, [SCOPE_ROW] = g->books + r};
+    return books[en->format.scope];
 }
 
-const codebook *encoder_book(const encoder *en, const group *g, size_t r) {
-    return book_of(en, g->index * TILE_ROWS + r);
+void group_levels(const group *g, const encoder *en, size_t r, float *levels) {
+    const codebook *book = group_book(g, en, r);
+    for (unsigned code = 0; code < 1u << en->format.bits; code++) levels[code] = (float)format_level(&en->format, book ? book->stored : NULL, code);
 }
 
 fit_block group_block(const group *g, const encoder *en, size_t r, size_t b) {
-    const size_t padded = padded_k(en), span = span_of(en), begin = b * span, at = r * padded + begin;
+    const size_t padded = padded_k(en), span = encoder_span(en), begin = b * span, at = r * padded + begin;
     return (fit_block){g->x + at, g->w + at, span < padded - begin ? span : padded - begin};
 }
 
 /* ---- the methods ---- */
 
+grid group_fit(const group *g, const encoder *en, size_t r, size_t b, const fit_block *values) {
+    const format *f = &en->format;
+    if (f->grain == GRAIN_TENSOR) return en->shared->at;
+    if (f->scope == SCOPE_ROW) return g->grids[r * en->layout.blocks + b];
+    return f->family->fit(f, en->method->how, group_book(g, en, r), values);
+}
+
 static void run_blocks(const encoder *en, group *g) {
     const format *f = &en->format;
     for (size_t r = 0; r < g->rows; r++) {
-        const codebook *book = book_of(en, g->index * TILE_ROWS + r);
-        for (size_t b = 0; b * span_of(en) < en->k; b++) {
+        const codebook *book = group_book(g, en, r);
+        for (size_t b = 0; b * encoder_span(en) < en->k; b++) {
             const fit_block block = group_block(g, en, r, b);
-            const grid chosen = f->family->fit(f, en->method->how, book, &block);
-            g->grids[r * en->layout.blocks + b] = chosen;
-            f->family->assign(f, book, chosen, block.x, block.n, g->codes + (block.x - g->x));
+            grid *at = &g->grids[r * en->layout.blocks + b];
+            *at = group_fit(g, en, r, b, &block);
+            f->family->assign(f, book, *at, block.x, block.n, g->codes + (block.x - g->x));
         }
     }
 }
@@ -64,8 +73,12 @@ bool encoder_make(encoder *en, const format *f, const method *m, size_t rows, si
 }
 
 typedef struct parts {
-    size_t w, codes, grids, columns, block, total;
+    size_t w, codes, grids, columns, block, books, total;
 } parts;
+
+static size_t group_books(const format *f) {
+    return f->scope == SCOPE_ROW ? TILE_ROWS : f->scope == SCOPE_GROUP;
+}
 
 static parts measure(const encoder *en) {
     const size_t values = TILE_ROWS * padded_k(en);
@@ -74,7 +87,8 @@ static parts measure(const encoder *en) {
     p.grids = p.codes + values;
     p.columns = p.grids + TILE_ROWS * en->layout.blocks * sizeof(grid);
     p.block = p.columns + (en->factor ? TILE_ROWS * en->k * sizeof(float) : 0);
-    p.total = round_up(p.block + (en->factor ? 2 * padded_k(en) * sizeof(float) : 0), 64);
+    p.books = round_up(p.block + (en->factor ? 2 * padded_k(en) * sizeof(float) : 0), 64);
+    p.total = p.books + round_up(group_books(&en->format) * sizeof(codebook), 64);
     return p;
 }
 
@@ -93,6 +107,7 @@ status group_open(group *g, const encoder *en, error *e) {
     g->grids = (grid *)(base + p.grids);
     g->columns = en->factor ? (float *)(base + p.columns) : NULL;
     g->block = en->factor ? (float *)(base + p.block) : NULL;
+    g->books = group_books(&en->format) ? (codebook *)(base + p.books) : NULL;
     return OK;
 }
 
@@ -160,100 +175,42 @@ void group_read(group *g, const encoder *en, const row_source *from, size_t inde
     g->index = index;
     g->rows = left < TILE_ROWS ? left : TILE_ROWS;
     g->first_bad = UINT64_MAX;
-    g->error = g->power = 0;
+    g->lost = (losses){0};
     from->fill(from, en, g);
     check_rows(g, en);
     pad_rows(g, en);
 }
 
-/* The codes of padding. Grids of blocks and rows that do not exist are 0 already. */
+/* The codes of padding. Grids of blocks and rows that do not exist are 0 already, if they have their own. */
 static void blank_codes(group *g, const encoder *en) {
     const format *f = &en->format;
     const size_t padded = padded_k(en);
     for (size_t r = 0; r < TILE_ROWS; r++) {
-        const codebook *book = book_of(en, g->index * TILE_ROWS + r);
+        const codebook *book = group_book(g, en, r);
         const unsigned zero = format_zero_code(f, book ? book->stored : NULL);
         const size_t from = r < g->rows ? en->k : 0;
         memset(g->codes + r * padded + from, (int)zero, padded - from);
     }
 }
 
-typedef struct squares {
-    double error, power;
-} squares;
-
-static squares measure_block(const float *x, const uint8_t *codes, size_t n, grid at, const float *levels) {
-    enum { LANES = 4 };
-    double missed[LANES] = {0}, power[LANES] = {0};
-    for (size_t i = 0; i < n; i++) {
-        const double miss = (double)(x[i] - (at.scale * levels[codes[i]] + at.min));
-        missed[i % LANES] += miss * miss;
-        power[i % LANES] += (double)x[i] * (double)x[i];
-    }
-    return (squares){(missed[0] + missed[2]) + (missed[1] + missed[3]), (power[0] + power[2]) + (power[1] + power[3])};
+static void pack_head(const group *g, const encoder *en, uint8_t *out) {
+    const size_t entries = format_entries(&en->format);
+    for (size_t i = 0; i < group_books(&en->format); i++) memcpy(out + i * entries, g->books[i].stored, entries);
 }
 
-/* How far what is stored lies from x. A method that moves x restores it, or measures against what it was given. */
-static void measure_group(group *g, const encoder *en) {
+void group_encode(group *g, const encoder *en, group_parts out) {
     const format *f = &en->format;
-    const size_t span = span_of(en);
-    float levels[256];
-    for (size_t r = 0; r < g->rows; r++) {
-        const codebook *book = book_of(en, g->index * TILE_ROWS + r);
-        for (unsigned code = 0; code < 1u << f->bits; code++) levels[code] = (float)format_level(f, book ? book->stored : NULL, code);
-        for (size_t b = 0; b * span < en->k; b++) {
-            const size_t at = r * padded_k(en) + b * span, n = span < en->k - b * span ? span : en->k - b * span;
-            const squares s = measure_block(g->x + at, g->codes + at, n, g->grids[r * en->layout.blocks + b], levels);
-            g->error += s.error;
-            g->power += s.power;
-        }
-    }
-}
-
-double group_row_sum(const group *g, const encoder *en, size_t r) {
-    const format *f = &en->format;
-    const codebook *book = book_of(en, g->index * TILE_ROWS + r);
-    const float *x = group_row(g, en, r);
-    const uint8_t *codes = g->codes + r * padded_k(en);
-    uint8_t stored[sizeof(float)];
-    double sum = 0;
-    for (size_t i = 0; i < en->k; i++) {
-        if (f->family->plain) {
-            f->family->store(stored, x[i]);
-            sum += (double)f->family->load(stored);
-            continue;
-        }
-        const grid at = g->grids[r * en->layout.blocks + i / span_of(en)];
-        sum += (double)(at.scale * (float)format_level(f, book ? book->stored : NULL, codes[i]) + at.min);
-    }
-    return sum;
-}
-
-/* A plain format misses what rounding takes away. */
-static void measure_plain(group *g, const encoder *en) {
-    const family *of = en->format.family;
-    uint8_t stored[sizeof(float)];
-    for (size_t r = 0; r < g->rows; r++) {
-        const float *x = group_row(g, en, r);
-        for (size_t i = 0; i < en->k; i++) {
-            of->store(stored, x[i]);
-            const double miss = (double)x[i] - (double)of->load(stored);
-            g->error += miss * miss;
-            g->power += (double)x[i] * (double)x[i];
-        }
-    }
-}
-
-void group_encode(group *g, const encoder *en, uint8_t *codes, uint8_t *side) {
-    if (en->format.family->plain) {
-        measure_plain(g, en);
-        group_pack_plain(&en->format, &en->layout, g->x, codes);
+    if (f->family->plain) {
+        group_measure(g, en);
+        group_pack_plain(f, &en->layout, g->x, out.codes);
         return;
     }
     memset(g->grids, 0, TILE_ROWS * en->layout.blocks * sizeof(grid));
+    if (g->books) learn_group(en, g);
     en->method->run(en, g);
     blank_codes(g, en);
-    measure_group(g, en);
-    group_pack_codes(&en->format, &en->layout, g->codes, codes);
-    if (side) group_pack_side(&en->format, &en->layout, g->grids, side);
+    group_measure(g, en);
+    pack_head(g, en, out.head);
+    group_pack_codes(f, &en->layout, g->codes, out.codes);
+    if (en->layout.group_side) group_pack_side(f, &en->layout, g->grids, out.side);
 }

@@ -25,12 +25,17 @@ extern const method method_fit, method_gptq; /* for each other: gptq falls back 
 extern const method *const methods[];        /* NULL-terminated; the first is the default */
 const method *method_find(const char *name);
 
+typedef struct shared { /* what all groups of a tensor have in common: learned from its data before they run (learn.h) */
+    codebook book;      /* if the format has one for the tensor */
+    grid at;            /* if it has one scale for the tensor */
+} shared;
+
 struct encoder { /* what all groups of a tensor share; read-only while they run */
     format format;
     layout layout;
     size_t rows, k;
     const method *method;
-    const codebook *books; /* one per tensor, per group or per row (of padded rows), prepared; NULL if the format has none */
+    const shared *shared; /* NULL if the format has nothing of the kind */
     /* [k] weight of the squared error of each input channel; NULL: all alike. Without calibration nothing better is known: on the demo model weights of
      * x^2 or |x| + rms give q4 a larger divergence (0.0236, 0.0222 against 0.0216), and x^2 ruins k-means (0.077 against 0.018). */
     const float *importance;
@@ -38,19 +43,28 @@ struct encoder { /* what all groups of a tensor share; read-only while they run 
     const float *factor;
 };
 
-/* Fills everything but the codebooks. False if the shape overflows. */
+/* Fills everything but `shared`. False if the shape overflows. */
 bool encoder_make(encoder *en, const format *f, const method *m, size_t rows, size_t k, const float *importance);
 
-struct group {           /* working memory of a thread; rows are padded to tiles * 64 */
-    size_t index, rows;  /* rows that exist, 1 .. 16 */
-    float *x;            /* [16][padded] */
-    float *w;            /* [16][padded] */
-    uint8_t *codes;      /* [16][padded] */
-    grid *grids;         /* [16][blocks] */
-    float *columns;      /* with a factor: [k][16], x as the errors so far have moved it; else NULL */
-    float *block;        /* with a factor: [2][padded], the values and weights of one block */
-    double error, power; /* after group_encode: sum of squared errors, and of squares */
-    uint64_t first_bad;  /* after group_read: index in the tensor of the first NaN or infinity, or value too large for f16; or UINT64_MAX */
+typedef struct losses {                    /* sums over the weights of a group; a tensor's are the sums of its groups' in their order */
+    double error, power;                   /* of squared errors, and of squares */
+    double weighted_error, weighted_power; /* the same with the importance of each input channel */
+    uint64_t clipped;                      /* weights that lie more than half a step beyond the outermost level */
+} losses;
+
+void losses_add(losses *sum, const losses *more);
+
+struct group {          /* working memory of a thread; rows are padded to tiles * 64 */
+    size_t index, rows; /* rows that exist, 1 .. 16 */
+    float *x;           /* [16][padded] */
+    float *w;           /* [16][padded] */
+    uint8_t *codes;     /* [16][padded] */
+    grid *grids;        /* [16][blocks] */
+    float *columns;     /* with a factor: [k][16], x as the errors so far have moved it; else NULL */
+    float *block;       /* with a factor: [2][padded], the values and weights of one block */
+    codebook *books;    /* one, or one of each row; NULL if groups have none of their own */
+    losses lost;        /* after group_encode */
+    uint64_t first_bad; /* after group_read: index in the tensor of the first NaN or infinity, or value too large for f16; or UINT64_MAX */
     float bad_value;
     void *memory;
 };
@@ -72,16 +86,31 @@ float *group_row(const group *g, const encoder *en, size_t r);
  * formats NaN counts as 0 and an infinity as the largest finite magnitude of its row; what lies past k has weight 0. */
 void group_read(group *g, const encoder *en, const row_source *from, size_t index);
 
-/* Encodes: codes [tiles * tile_codes bytes], side [group_side bytes] (NULL if there is none). */
-void group_encode(group *g, const encoder *en, uint8_t *codes, uint8_t *side);
+/* Where the bytes of a group go: group_head, tiles * tile_codes and group_side of them; a part that has none may be NULL. */
+typedef struct group_parts {
+    uint8_t *head, *codes, *side;
+} group_parts;
+
+void group_encode(group *g, const encoder *en, group_parts out);
+
+/* ---- for methods and learning ---- */
+
+/* The codebook of row r of the group, or NULL. */
+const codebook *group_book(const group *g, const encoder *en, size_t r);
+/* Scale and minimum of block b of row r: what the tensor shares, what came with the codebook of the row, or a fit to `values` of the block. */
+grid group_fit(const group *g, const encoder *en, size_t r, size_t b, const fit_block *values);
+/* The levels that codes of row r stand for. levels[2^bits] */
+void group_levels(const group *g, const encoder *en, size_t r, float *levels);
+/* Values of a row that share a scale. */
+size_t encoder_span(const encoder *en);
 
 /* After group_encode: the sum of row r as it is stored. */
 double group_row_sum(const group *g, const encoder *en, size_t r);
 
-/* The codebook of row r of the group, or NULL. */
-const codebook *encoder_book(const encoder *en, const group *g, size_t r);
-
 /* Block b of row r, as fits take it. */
 fit_block group_block(const group *g, const encoder *en, size_t r, size_t b);
+
+/* measure.c: g->lost. */
+void group_measure(group *g, const encoder *en);
 
 #endif

@@ -7,10 +7,6 @@
 
 enum { PANEL = 128 }; /* columns whose errors reach the columns behind them together */
 
-static size_t span_of(const encoder *en) {
-    return en->format.grain == GRAIN_BLOCK ? en->format.block : en->layout.tiles * TILE_K;
-}
-
 static const float *factor_row(const encoder *en, size_t i) {
     return en->factor + i * en->k;
 }
@@ -25,7 +21,7 @@ static void load_columns(const encoder *en, group *g) {
 
 /* A block as fits take it: what lies past k repeats the last value with weight 0. */
 static fit_block take_block(const encoder *en, const group *g, size_t r, size_t begin) {
-    const size_t span = span_of(en), padded = en->layout.tiles * TILE_K, n = span < padded - begin ? span : padded - begin;
+    const size_t span = encoder_span(en), padded = en->layout.tiles * TILE_K, n = span < padded - begin ? span : padded - begin;
     const size_t have = n < en->k - begin ? n : en->k - begin;
     float *x = g->block, *w = g->block + padded;
     for (size_t j = 0; j < have; j++) {
@@ -41,10 +37,10 @@ static fit_block take_block(const encoder *en, const group *g, size_t r, size_t 
 }
 
 static void fit_grids(const encoder *en, group *g, size_t column) {
-    const format *f = &en->format;
+    const size_t block = column / encoder_span(en);
     for (size_t r = 0; r < g->rows; r++) {
         const fit_block b = take_block(en, g, r, column);
-        g->grids[r * en->layout.blocks + column / span_of(en)] = f->family->fit(f, en->method->how, encoder_book(en, g, r), &b);
+        g->grids[r * en->layout.blocks + block] = group_fit(g, en, r, block, &b);
     }
 }
 
@@ -57,8 +53,8 @@ static void round_column(const encoder *en, group *g, size_t column, float *miss
             missed[r] = 0;
             continue;
         }
-        const codebook *book = encoder_book(en, g, r);
-        const grid at = g->grids[r * en->layout.blocks + column / span_of(en)];
+        const codebook *book = group_book(g, en, r);
+        const grid at = g->grids[r * en->layout.blocks + column / encoder_span(en)];
         uint8_t *code = g->codes + r * en->layout.tiles * TILE_K + column;
         f->family->assign(f, book, at, x + r, 1, code);
         const float level = (float)format_level(f, book ? book->stored : NULL, *code);
@@ -92,7 +88,7 @@ static void run_gptq(const encoder *en, group *g) {
     for (size_t begin = 0; begin < en->k; begin += PANEL) {
         const size_t end = begin + PANEL < en->k ? begin + PANEL : en->k;
         for (size_t i = begin; i < end; i++) {
-            if (i % span_of(en) == 0) fit_grids(en, g, i);
+            if (i % encoder_span(en) == 0) fit_grids(en, g, i);
             round_column(en, g, i, missed + (i - begin) * TILE_ROWS);
             compensate(en, g, i, 1, missed + (i - begin) * TILE_ROWS, i + 1, end);
         }

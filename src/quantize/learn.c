@@ -4,12 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUPS = 64 }; /* that are sampled */
+enum {
+    GROUPS = 64, /* that are sampled */
+    GROUP_ROUNDS = 5,
+};
+
+bool learn_wanted(const format *f) {
+    return f->scope == SCOPE_TENSOR || f->grain == GRAIN_TENSOR;
+}
 
 typedef struct sample { /* blocks of `span` values and their weights */
     float *x, *w;
     size_t span, n, room;
 } sample;
+
+/* ---- a sample of a tensor ---- */
 
 static void sample_add(sample *s, const fit_block *b) {
     if (s->n == s->room) return;
@@ -23,22 +32,24 @@ static void sample_add(sample *s, const fit_block *b) {
     s->n++;
 }
 
-/* Every `stride`-th block of evenly spaced groups. Neighbouring rows start at other blocks, so that no column is left out. */
+/* Every `stride`-th block of a group. Neighbouring rows start at other blocks, so that no column is left out. */
 static void take_group(sample *s, const group *g, const encoder *en, size_t stride) {
+    const size_t padded = en->layout.tiles * TILE_K;
     for (size_t r = 0; r < g->rows; r++) {
-        for (size_t b = (r * 5 + g->index * 3) % stride; b * s->span < en->k; b += stride) {
-            const fit_block block = group_block(g, en, r, b);
-            sample_add(s, &block);
+        for (size_t at = (r * 5 + g->index * 3) % stride * s->span; at < en->k; at += stride * s->span) {
+            const float *x = group_row(g, en, r);
+            sample_add(s, &(fit_block){x + at, g->w + (x - g->x) + at, s->span < padded - at ? s->span : padded - at});
         }
     }
 }
 
+/* The blocks of evenly spaced groups; what a scale of the tensor is fitted to are blocks of a tile. */
 static status take_sample(const encoder *en, const row_source *from, sample *s, error *e) {
     const size_t groups = en->layout.groups < GROUPS ? en->layout.groups : GROUPS, padded = en->layout.tiles * TILE_K;
-    s->span = en->format.grain == GRAIN_BLOCK ? en->format.block : padded;
-    const size_t blocks = groups * TILE_ROWS * en->layout.blocks;
-    const size_t stride = (blocks * s->span + LEARN_VALUES - 1) / LEARN_VALUES;
-    s->room = blocks / stride + groups * TILE_ROWS;
+    s->span = en->format.grain == GRAIN_BLOCK ? en->format.block : TILE_K;
+    const size_t per_row = (padded + s->span - 1) / s->span, blocks = groups * TILE_ROWS * per_row;
+    const size_t wanted = (blocks * s->span + LEARN_VALUES - 1) / LEARN_VALUES, stride = wanted < per_row ? wanted : per_row;
+    s->room = groups * TILE_ROWS * ((per_row + stride - 1) / stride) + 1;
     s->x = malloc(s->room * s->span * sizeof *s->x);
     s->w = malloc(s->room * s->span * sizeof *s->w);
     if (!s->x || !s->w) return fail(e, E_MEMORY, "no memory for a sample of %zu blocks", s->room);
@@ -53,10 +64,37 @@ static status take_sample(const encoder *en, const row_source *from, sample *s, 
     return OK;
 }
 
+/* A block of the smallest and the largest value of all, without weight: a scale that covers the range covers them. */
+static status take_extremes(const encoder *en, const row_source *from, sample *s, error *e) {
+    float low = s->x[0], high = s->x[0];
+    group g;
+    TRY(group_open(&g, en, e));
+    for (size_t i = 0; i < en->layout.groups; i++) {
+        group_read(&g, en, from, i);
+        for (size_t r = 0; r < g.rows; r++) {
+            const float *x = group_row(&g, en, r);
+            for (size_t j = 0; j < en->k; j++) {
+                low = x[j] < low ? x[j] : low;
+                high = x[j] > high ? x[j] : high;
+            }
+        }
+        if (from->done) from->done(from, en, &g);
+    }
+    group_close(&g);
+    for (size_t i = 0; i < s->span; i++) {
+        s->x[s->n * s->span + i] = i % 2 ? high : low;
+        s->w[s->n * s->span + i] = 0;
+    }
+    s->n++;
+    return OK;
+}
+
+/* ---- levels in alternation with scales ---- */
+
 /* The scales of all blocks for the levels so far, and the sums that the next levels come from. */
 static void gather(const encoder *en, const sample *s, const codebook *book, book_sums *sums) {
     const book_fit *learn = en->format.family->learn;
-    memset(sums, 0, sizeof *sums);
+    *sums = (book_sums){0};
     for (size_t i = 0; i < s->n; i++) {
         const fit_block block = {s->x + i * s->span, s->w + i * s->span, s->span};
         learn->gather(&en->format, en->method->how, book, &block, sums);
@@ -65,36 +103,62 @@ static void gather(const encoder *en, const sample *s, const codebook *book, boo
 
 /* Exact k-means for scales from the range; then levels that are not rounded, in alternation with the scales that suit them (rounded ones would be stuck at
  * once, since a step is often below a half); then the exact whole levels for the scales found. */
-static status learn_levels(const encoder *en, const sample *s, codebook *book, error *e) {
+static void learn_levels(const encoder *en, const sample *s, int rounds, codebook *book) {
     const double enough = 0.9999; /* a round that gains less is the last */
     const book_fit *learn = en->format.family->learn;
     const size_t entries = format_entries(&en->format);
-    book_sums *sums = malloc(sizeof *sums);
-    if (!sums) return fail(e, E_MEMORY, "no memory for the sums of a codebook");
+    book_sums sums;
     float levels[256];
-    gather(en, s, NULL, sums);
-    learn->solve(&en->format, sums, levels);
+    gather(en, s, NULL, &sums);
+    learn->solve(&en->format, &sums, levels);
     codebook_prepare(book, levels, entries);
     double before = INFINITY;
-    for (int round = 1; round < en->method->rounds; round++) {
-        gather(en, s, book, sums);
-        const double missed = learn->relax(&en->format, sums, book, levels);
-        if (round + 1 == en->method->rounds || missed > enough * before) {
-            learn->solve(&en->format, sums, levels);
-            round = en->method->rounds;
+    for (int round = 1; round < rounds; round++) {
+        gather(en, s, book, &sums);
+        const double missed = learn->relax(&en->format, &sums, book, levels);
+        if (round + 1 == rounds || missed > enough * before) {
+            learn->solve(&en->format, &sums, levels);
+            round = rounds;
         }
         codebook_prepare(book, levels, entries);
         before = missed;
     }
-    free(sums);
-    return OK;
 }
 
-status learn_book(const encoder *en, const row_source *from, codebook *book, error *e) {
+status learn_tensor(const encoder *en, const row_source *from, shared *out, error *e) {
+    const format *f = &en->format;
     sample s = {0};
+    *out = (shared){0};
     status result = take_sample(en, from, &s, e);
-    if (result == OK) result = learn_levels(en, &s, book, e);
+    if (result == OK && f->grain == GRAIN_TENSOR) result = take_extremes(en, from, &s, e);
+    if (result == OK) {
+        const fit_block all = {s.x, s.w, s.n * s.span};
+        book_sums sums;
+        if (f->grain == GRAIN_BLOCK)
+            learn_levels(en, &s, en->method->rounds, &out->book);
+        else if (f->family->learn)
+            out->at = f->family->learn->alone(f, en->method->how, &all, &sums, &out->book);
+        else
+            out->at = f->family->fit(f, en->method->how, NULL, &all);
+    }
     free(s.x);
     free(s.w);
     return result;
+}
+
+void learn_group(const encoder *en, group *g) {
+    const format *f = &en->format;
+    const size_t padded = en->layout.tiles * TILE_K;
+    if (f->scope == SCOPE_GROUP) {
+        const sample s = {g->x, g->w, padded, g->rows, g->rows};
+        learn_levels(en, &s, en->method->rounds < GROUP_ROUNDS ? en->method->rounds : GROUP_ROUNDS, g->books);
+        return;
+    }
+    const float none[1 << 4] = {0};
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        const fit_block row = {g->x + r * padded, g->w + r * padded, padded};
+        book_sums sums;
+        codebook_prepare(&g->books[r], none, format_entries(f));
+        if (r < g->rows) g->grids[r] = f->family->learn->alone(f, en->method->how, &row, &sums, &g->books[r]);
+    }
 }

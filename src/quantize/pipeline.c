@@ -23,7 +23,7 @@ struct item { /* a tensor of the batch */
     qbin_entry *entry;
     quantize_tensor *todo;
     encoder en; /* of a matrix */
-    codebook book;
+    shared shared;
     status (*chunk)(run *r, worker *w, const item *it, size_t chunk, error *e);
     size_t chunk_groups, first_chunk, chunks;
     uint64_t chunk_bytes; /* of source */
@@ -37,7 +37,8 @@ typedef struct place { /* of a value in the source */
 } place;
 
 typedef struct tally { /* of a chunk; added in their order, so that sums do not depend on the threads */
-    double missed, power, seconds;
+    losses lost;
+    double seconds;
 } tally;
 
 struct run { /* shared by the threads */
@@ -55,7 +56,7 @@ struct run { /* shared by the threads */
 struct worker { /* what a thread owns, made for one tensor at a time */
     const item *of;
     group group;
-    uint8_t *codes, *side;
+    uint8_t *head, *codes, *side;
 };
 
 static double now(void) {
@@ -139,6 +140,7 @@ static void chunk_ended(run *r, item *it, uint64_t bytes) {
 
 static void worker_close(worker *w) {
     group_close(&w->group);
+    free(w->head);
     free(w->codes);
     free(w->side);
     *w = (worker){0};
@@ -149,9 +151,10 @@ static status worker_open(worker *w, const item *it, error *e) {
     if (w->of == it) return OK;
     worker_close(w);
     TRY(group_open(&w->group, &it->en, e));
+    w->head = malloc(it->chunk_groups * l->group_head + 1);
     w->codes = malloc(it->chunk_groups * l->tiles * l->tile_codes);
     w->side = malloc(it->chunk_groups * l->group_side + 1);
-    if (!w->codes || !w->side) return fail(e, E_MEMORY, "no memory for the rows of a tensor");
+    if (!w->head || !w->codes || !w->side) return fail(e, E_MEMORY, "no memory for the rows of a tensor");
     w->of = it;
     return OK;
 }
@@ -174,13 +177,13 @@ static status matrix_chunk(run *r, worker *w, const item *it, size_t chunk, erro
         group *g = &w->group;
         group_read(g, &it->en, &from, first + i);
         if (g->first_bad != UINT64_MAX) note_bad(r, &(place){it->index, g->first_bad, g->bad_value});
-        group_encode(g, &it->en, w->codes + i * group_codes, w->side + i * l->group_side);
-        t->missed += g->error;
-        t->power += g->power;
+        group_encode(g, &it->en, (group_parts){w->head + i * l->group_head, w->codes + i * group_codes, w->side + i * l->group_side});
+        losses_add(&t->lost, &g->lost);
         if (it->todo->shift) TRY(write_shift(r, it, g, e));
     }
     const uint64_t begin = first * TILE_ROWS, rows = groups * TILE_ROWS, left = it->todo->from.rows - begin;
     it->todo->from.done(&it->todo->from, begin, rows < left ? rows : left);
+    if (l->group_head) TRY(qbin_write(r->job->writer, it->index, first * l->group_head, w->head, groups * l->group_head, e));
     TRY(qbin_write(r->job->writer, it->index, l->codes + first * group_codes, w->codes, groups * group_codes, e));
     if (!l->group_side) return OK;
     return qbin_write(r->job->writer, it->index, l->side + first * l->group_side, w->side, groups * l->group_side, e);
@@ -228,16 +231,25 @@ static void run_chunk(run *r, worker *w, item *it, size_t chunk) {
 
 /* ---- a batch ---- */
 
+/* What the groups share has its place in the tensor too. */
+static status write_shared(const run *r, const item *it, error *e) {
+    const format *f = &it->en.format;
+    const float side[2] = {it->shared.at.scale, it->shared.at.min};
+    if (f->scope == SCOPE_TENSOR) TRY(qbin_write(r->job->writer, it->index, 0, it->shared.book.stored, it->shared.book.entries, e));
+    if (f->grain != GRAIN_TENSOR) return OK;
+    return qbin_write(r->job->writer, it->index, it->en.layout.side, side, (f->has_min ? 2 : 1) * sizeof *side, e);
+}
+
 static void learn_item(run *r, item *it) {
     const row_source from = {fill_rows, group_done, it->todo};
     error e = {0};
-    if (it->chunk != matrix_chunk || it->en.format.scope != SCOPE_TENSOR || !chunk_wanted(r, it, 0)) return;
+    if (it->chunk != matrix_chunk || !learn_wanted(&it->en.format) || !chunk_wanted(r, it, 0)) return;
     const double start = now();
-    status result = learn_book(&it->en, &from, &it->book, &e);
+    status result = learn_tensor(&it->en, &from, &it->shared, &e);
     it->todo->from.done(&it->todo->from, 0, it->todo->from.rows);
-    if (result == OK) result = qbin_write(r->job->writer, it->index, 0, it->book.stored, it->book.entries, &e);
+    if (result == OK) result = write_shared(r, it, &e);
     if (result != OK) note_failure(r, result, &e);
-    it->en.books = &it->book;
+    it->en.shared = &it->shared;
     r->tallies[it->first_chunk].seconds += now() - start;
 }
 
@@ -267,13 +279,13 @@ static void note_results(const run *r) {
         const item *it = &r->items[i];
         tally sum = {0};
         for (size_t c = it->first_chunk; c < it->first_chunk + it->chunks; c++) {
-            sum.missed += r->tallies[c].missed;
-            sum.power += r->tallies[c].power;
+            losses_add(&sum.lost, &r->tallies[c].lost);
             sum.seconds += r->tallies[c].seconds;
         }
         it->todo->result.seconds = sum.seconds;
         if (it->chunk == copy_chunk) continue;
-        it->todo->result.error = it->todo->result.weighted = sum.power > 0 ? sum.missed / sum.power : 0;
+        it->todo->result.error = sum.lost.power > 0 ? sum.lost.error / sum.lost.power : 0;
+        it->todo->result.weighted = sum.lost.weighted_power > 0 ? sum.lost.weighted_error / sum.lost.weighted_power : 0;
         it->entry->error = (float)it->todo->result.error;
     }
 }
