@@ -85,9 +85,9 @@ Test(inspect, verify_says_ok_or_ends_with_3) {
     cr_assert(strstr(printed, "error: ") == printed && strstr(printed, "tensor 'head'") && strstr(printed, "the checksum is wrong"), "%s", printed);
 }
 
-Test(inspect, the_recipe_is_json) {
+Test(inspect, the_recipe_is_a_recipe) {
     cr_assert_eq(inspect_file("--recipe", small_made()), 0);
-    cr_assert_str_eq(printed, "{}\n");
+    cr_assert_str_eq(printed, "* q4\nhead f16\n");
 }
 
 Test(inspect, what_is_no_file_is_refused) {

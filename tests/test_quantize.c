@@ -1,4 +1,4 @@
-/* The quantizer: fits against plain rounding and brute force, learned levels, recipes, and the pipeline over real and made-up checkpoints. */
+/* The quantizer: fits against plain rounding and brute force, learned levels, and the pipeline over real and made-up checkpoints. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include "encode.h"
 #include "file/safetensors.h"
 #include "quantize/learn.h"
-#include "quantize/recipe.h"
 
 static const char *const coded[] = {"q8", "q8-b32", "q4", "q4-b32", "q4a", "q4a-b32", "km4", "km4-b32"};
 enum { CODED = sizeof coded / sizeof *coded };
@@ -314,66 +313,4 @@ Test(quantize, errors_on_real_weights_are_in_order) {
     }
     cr_expect_eq(matrices, 14);
     checkpoint_close(&c);
-}
-
-/* ---- recipes ---- */
-
-static char *chosen(recipe *r, const char *name, const char *from) {
-    static char spelling[FORMAT_NAME];
-    const format f = recipe_choose(r, name, from);
-    format_name(&f, spelling);
-    return spelling;
-}
-
-Test(quantize, the_default_recipe_keeps_embedding_and_head_at_eight_bits) {
-    const char *const cases[][3] = {
-        {"q4", "q8", "q4"}, {"q4-b32", "q8-b32", "q4-b32"}, {"km4", "q8", "km4"}, {"q8-b32", "q8-b32", "q8-b32"}, {"f16", "f16", "f16"}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        recipe r;
-        cr_assert_eq(recipe_open(&r, &(recipe_wish){.format = cases[i][0]}, NULL), OK);
-        cr_expect_str_eq(chosen(&r, "embed", "model.embed_tokens.weight"), cases[i][1]);
-        cr_expect_str_eq(chosen(&r, "head", "lm_head.weight"), cases[i][1]);
-        cr_expect_str_eq(chosen(&r, "layers.0.q", "model.layers.0.self_attn.q_proj.weight"), cases[i][2]);
-        recipe_close(&r);
-    }
-}
-
-Test(quantize, the_last_rule_that_matches_wins) {
-    const char *const rules[] = {"down=q8", "layers\\.1\\.=f16", "q_proj=q4a", "a=b|down$=q4-b32"};
-    recipe r;
-    cr_assert_eq(recipe_open(&r, &(recipe_wish){"q4", "km4", "bf16", rules, 4}, NULL), OK);
-    cr_expect_str_eq(chosen(&r, "layers.0.down", "model.layers.0.mlp.down_proj.weight"), "q4-b32");
-    cr_expect_str_eq(chosen(&r, "layers.1.up", "model.layers.1.mlp.up_proj.weight"), "f16");
-    cr_expect_str_eq(chosen(&r, "layers.1.q", "model.layers.1.self_attn.q_proj.weight"), "q4a");
-    cr_expect_str_eq(chosen(&r, "layers.2.up", "model.layers.2.mlp.up_proj.weight"), "q4");
-    cr_expect_str_eq(chosen(&r, "embed", "model.embed_tokens.weight"), "km4");
-    cr_expect_str_eq(chosen(&r, "head", "lm_head.weight"), "bf16");
-    cr_expect_eq(recipe_check(&r, true, NULL), OK);
-    recipe_close(&r);
-}
-
-Test(quantize, wishes_that_mean_nothing_are_refused) {
-    const struct {
-        const char *rule, *says;
-    } bad[] = {{"down", "REGEX=FORMAT"},
-               {"=q4", "REGEX=FORMAT"},
-               {"down=q44", "did you mean 'q4'"},
-               {"do(wn=q4", "regular expression"},
-               {"norm=q8", "no matrix"}};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        recipe r;
-        error e = {0};
-        status s = recipe_open(&r, &(recipe_wish){.format = "q4", .rules = &bad[i].rule, .n_rules = 1}, &e);
-        if (s == OK) {
-            chosen(&r, "layers.0.down", "model.layers.0.mlp.down_proj.weight");
-            s = recipe_check(&r, true, &e);
-        }
-        cr_expect_eq(s, E_USAGE);
-        cr_expect(strstr(e.text, bad[i].says), "%s", e.text);
-        recipe_close(&r);
-    }
-    recipe r;
-    cr_assert_eq(recipe_open(&r, &(recipe_wish){.format = "q4", .output = "q8"}, NULL), OK);
-    cr_expect_eq(recipe_check(&r, false, NULL), E_USAGE);
-    recipe_close(&r);
 }

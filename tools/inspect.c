@@ -9,6 +9,7 @@
 #include "file/qbin.h"
 #include "tools/command.h"
 #include "tools/inspect_calibration.h"
+#include "tools/inspect_recipe.h"
 #include "tools/progress.h"
 
 enum { MIX_MAX = 32, LABEL = 16, SOURCE = 36, LONG = 100 }; /* SOURCE: a column of file names; LONG: JSON that is not shown */
@@ -26,7 +27,7 @@ static const option options[] = {
     {.name = "recipe",
      .kind = OPTION_FLAG,
      .offset = offsetof(inspect_settings, recipe),
-     .help = "Print only the recipe of the conversion, as JSON."},
+     .help = "Print only the formats, as a recipe that convert --recipe takes."},
     {0},
 };
 
@@ -212,22 +213,11 @@ static status verify(const qbin *q, error *e) {
     return s;
 }
 
-static void print_recipe(const qbin *q) {
-    const json_t *recipe = json_object_get(q->meta, "recipe");
-    if (recipe) {
-        json_dumpf(recipe, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
-    } else {
-        printf("{}");
-    }
-    putchar('\n');
-}
-
 static status inspect(const qbin *q, const inspect_settings *s, error *e) {
     if (s->verify) TRY(verify(q, e));
     if (s->json) return print_json(q, s->verify, e);
-    if (s->recipe) {
-        print_recipe(q);
-    } else if (s->verify) {
+    if (s->recipe) return print_recipe(stdout, q, e);
+    if (s->verify) {
         print_clean(q->map.path);
         printf(": OK\n");
     } else if (q->kind == &qbin_calibration) {

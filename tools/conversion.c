@@ -1,0 +1,190 @@
+#include "tools/conversion.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cpu.h"
+#include "tools/conversion_report.h"
+#include "tools/progress.h"
+#include "tools/signals.h"
+
+void list_formats(FILE *out) {
+    fprintf(out, "formats:\n");
+    for (const format_entry *f = format_list; f->name; f++) fprintf(out, "  %-10s %s\n", f->name, f->summary);
+    fprintf(out, "\nrecipes:\n");
+    for (const builtin_recipe *b = builtin_recipes; b->name; b++) fprintf(out, "  %-10s %s\n", b->name, b->summary);
+}
+
+status conversion_open(conversion *c, const conversion_flags *set, const char *base, error *e) {
+    const recipe_wish wish = {base, set->recipe, set->embedding_type, set->output_type, set->tensor_types.items, set->tensor_types.n};
+    *c = (conversion){.set = set};
+    return recipe_open(&c->recipe, &wish, e);
+}
+
+void conversion_close(conversion *c) {
+    qbin_abandon(&c->writer);
+    json_decref(c->meta);
+    free(c->output);
+    free(c->entries);
+    free(c->todo);
+    recipe_close(&c->recipe);
+    *c = (conversion){0};
+}
+
+/* ---- tensors ---- */
+
+static status add(conversion *c, const char *name, const reader *from, bool is_vector, error *e) {
+    if (c->n == c->room) {
+        const size_t room = c->room ? 2 * c->room : 256;
+        qbin_entry *entries = reallocarray(c->entries, room, sizeof *entries);
+        if (entries) c->entries = entries;
+        quantize_tensor *todo = reallocarray(c->todo, room, sizeof *todo);
+        if (todo) c->todo = todo;
+        if (!entries || !todo) return fail(e, E_MEMORY, "no memory for %zu tensors", room);
+        c->room = room;
+    }
+    qbin_entry *t = &c->entries[c->n];
+    *t = (qbin_entry){.ndim = is_vector ? 1 : 2, .rows = is_vector ? from->k : from->rows, .k = is_vector ? 1 : from->k};
+    snprintf(t->name, sizeof t->name, "%s", name);
+    c->todo[c->n++] = (quantize_tensor){.from = *from};
+    return OK;
+}
+
+status conversion_add(conversion *c, const char *name, const char *origin, const reader *from, bool is_vector, uint32_t layers, error *e) {
+    TRY(add(c, name, from, is_vector, e));
+    format *chosen = &c->entries[c->n - 1].format;
+    if (is_vector) return format_parse(chosen, "f32", e);
+    return recipe_choose(&c->recipe, &(named){name, origin, layers}, chosen, e);
+}
+
+status conversion_keep(conversion *c, const tensor *t, const map *file, error *e) {
+    const reader from = reader_of_tensor(t, file);
+    TRY(add(c, t->name, &from, t->ndim == 1, e));
+    qbin_entry *entry = &c->entries[c->n - 1];
+    entry->format = t->format;
+    entry->hash = t->hash;
+    entry->error = t->error;
+    entry->act_scale = t->act_scale;
+    entry->act_center = t->act_center;
+    c->todo[c->n - 1].copy = t->data;
+    c->todo[c->n - 1].result = (quantize_result){.error = (double)t->error, .weighted = (double)t->error};
+    return OK;
+}
+
+json_t *conversion_recipe(const conversion *c) {
+    const conversion_flags *s = c->set;
+    const char *slash = s->recipe ? strrchr(s->recipe, '/') : NULL;
+    json_t *rules = json_array(), *tensors = json_object();
+    for (size_t i = 0; i < s->tensor_types.n; i++) json_array_append_new(rules, json_string(s->tensor_types.items[i]));
+    for (size_t i = 0; i < c->n; i++) {
+        char name[FORMAT_NAME];
+        format_name(&c->entries[i].format, name);
+        if (c->entries[i].ndim == 2) json_object_set_new(tensors, c->entries[i].name, json_string(name));
+    }
+    return json_pack("{s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:b, s:o}", "format", c->recipe.wish.format, "method", s->method, "recipe",
+                     slash ? slash + 1 : s->recipe, "rules", recipe_rules(&c->recipe), "embedding_type", s->embedding_type, "output_type",
+                     s->output_type, "tensor_types", rules, "allow_nonfinite", s->allow_nonfinite, "tensors", tensors);
+}
+
+/* ---- the plan ---- */
+
+static status plan(conversion *c, error *e) {
+    bool has_head = false;
+    for (size_t i = 0; i < c->n; i++) has_head = has_head || !strcmp(c->entries[i].name, "head");
+    TRY(recipe_check(&c->recipe, has_head, e));
+    size_t next = 0;
+    for (const recipe_rule *rule; !c->set->quiet && (rule = recipe_unused(&c->recipe, &next));) {
+        fprintf(stderr, "warning: %s: line %zu: '%s' matches the name of no matrix\n", rule->from, rule->line, rule->pattern.text);
+    }
+    if (!*c->output) return fail(e, E_USAGE, "-o: the name of the file is empty");
+    if (c->set->report) TRY(report_check(c->set->report, e));
+    c->meta_bytes = c->meta ? json_dumpb(c->meta, NULL, 0, JSON_COMPACT) : 0;
+    if (!c->meta_bytes) return fail(e, E_RUN, "the metadata cannot be written: a name or option is not UTF-8");
+    return qbin_plan(c->entries, c->n, c->meta_bytes, c->tokens_bytes, &c->file_bytes, e);
+}
+
+/* ---- writing ---- */
+
+static bool is_map(const struct stat *there, const map *m) {
+    struct stat file;
+    return m->data && !stat(m->path, &file) && file.st_dev == there->st_dev && file.st_ino == there->st_ino;
+}
+
+static status check_output(const conversion *c, error *e) {
+    struct stat there;
+    if (stat(c->output, &there)) return OK;
+    for (size_t i = 0; i < c->n_inputs; i++) {
+        if (is_map(&there, c->inputs[i])) return fail(e, E_USAGE, "%s: is the input", c->output);
+    }
+    if (S_ISDIR(there.st_mode)) return fail(e, E_USAGE, "%s: is a directory, not a file to write", c->output);
+    if (c->set->force || qbin_is(c->output)) return OK;
+    return fail(e, E_USAGE, "%s: exists and is not a .qbin file; --force replaces it", c->output);
+}
+
+static bool stopped(void) {
+    return signals_caught() != 0;
+}
+
+static status write_weights(conversion *c, error *e) {
+    progress_line line;
+    const progress shown = progress_open(&line, "B", c->set->quiet);
+    const quantize_job job = {
+        .writer = c->writer,
+        .entries = c->entries,
+        .tensors = c->todo,
+        .n = c->n,
+        .method = method_find(c->set->method),
+        .allow_nonfinite = c->set->allow_nonfinite,
+        .threads = c->set->threads ? (int)c->set->threads : cpu_threads(NULL, 0),
+        .progress = &shown,
+        .stopped = stopped,
+    };
+    const status s = quantize_run(&job, e);
+    progress_close(&line);
+    return s;
+}
+
+static status commit(conversion *c, error *e) {
+    if (c->complete) c->complete(c, c->owner);
+    char *text = malloc(c->meta_bytes);
+    if (!text || json_dumpb(c->meta, text, c->meta_bytes, JSON_COMPACT) != c->meta_bytes) {
+        free(text);
+        return fail(e, E_MEMORY, "no memory for the metadata");
+    }
+    status s = stopped() ? fail(e, E_INTERRUPT, "interrupted") : OK;
+    if (s == OK) s = qbin_commit(&c->writer, text, c->tokens, e);
+    free(text);
+    return s;
+}
+
+static status write_file(conversion *c, error *e) {
+    TRY(check_output(c, e));
+    signals_catch();
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk */
+    TRY(qbin_create(&c->writer, c->output, c->entries, c->n, c->meta_bytes, c->tokens_bytes, e));
+    TRY(write_weights(c, e));
+    return commit(c, e);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+status conversion_run(conversion *c, error *e) {
+    const double start = now();
+    TRY(plan(c, e));
+    if (c->set->dry_run) {
+        report_plan(stdout, c);
+        return OK;
+    }
+    TRY(write_file(c, e));
+    c->seconds = now() - start;
+    if (!c->set->quiet) report_result(stderr, c);
+    return c->set->report ? report_write(c, c->set->report, e) : OK;
+}
