@@ -88,6 +88,9 @@ double format_bits(const format *f, uint64_t rows, uint64_t k);
  * combination that a family defines is accepted, in any case; another is E_USAGE and the message names the nearest. */
 status format_parse(format *out, const char *name, error *e);
 void format_name(const format *f, char name[FORMAT_NAME]); /* the canonical spelling */
+/* Makes the format multiply activations "block", "token", "static" or "f32" (plain families know only f32 and stay as they are); false for another
+ * name. */
+bool format_set_act(format *f, const char *name);
 bool format_equal(const format *a, const format *b);
 bool format_valid(const format *f); /* is it a combination of fields that its family defines? */
 

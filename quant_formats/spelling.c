@@ -22,13 +22,14 @@ static const grain_word grain_words[] = {
 typedef struct act_word {
     const char *text;
     act_code by64, by32; /* the second if the block is 32 */
+    const char *name;    /* as an option of a command calls it */
 } act_word;
 
 static const act_word act_words[] = {
-    {"", ACT_I8_64, ACT_I8_32},
-    {"@token", ACT_TOKEN_64, ACT_TOKEN_32},
-    {"@static", ACT_STATIC_64, ACT_STATIC_32},
-    {"@f32", ACT_F32, ACT_F32},
+    {"", ACT_I8_64, ACT_I8_32, "block"},
+    {"@token", ACT_TOKEN_64, ACT_TOKEN_32, "token"},
+    {"@static", ACT_STATIC_64, ACT_STATIC_32, "static"},
+    {"@f32", ACT_F32, ACT_F32, "f32"},
 };
 
 enum { GRAINS = sizeof grain_words / sizeof *grain_words, ACTS = sizeof act_words / sizeof *act_words, BITS_MAX = 8 };
@@ -63,6 +64,15 @@ static const act_word *find_act(const char *text) {
         if (!strcasecmp(act_words[i].text, text)) return &act_words[i];
     }
     return NULL;
+}
+
+bool format_set_act(format *f, const char *name) {
+    for (size_t i = 0; i < ACTS; i++) {
+        if (strcmp(act_words[i].name, name) != 0) continue;
+        if (!f->family->plain) f->act = f->block == 32 ? act_words[i].by32 : act_words[i].by64;
+        return true;
+    }
+    return false;
 }
 
 static unsigned only_width(const family *of) {
