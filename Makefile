@@ -169,7 +169,7 @@ bench-kernels: $(BUILD)/bench/kernels
 
 # README's table of formats, measured anew on a text that the demo model has not seen.
 formats-table: all
-	bench/formats.sh $(TEXT)
+	BIN=$(BUILD)/bin bench/formats.sh $(TEXT)
 
 docs: $(PROGRAM)
 	$(PROGRAM) help --markdown > docs/commands.md

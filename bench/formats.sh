@@ -1,34 +1,63 @@
 #!/usr/bin/env bash
-# The table of formats in README.md, from scratch: the demo model in every format of `convert`'s list, perplexity and divergence from its f16 file.
+# The table of formats in README.md and its picture docs/formats.svg, from scratch: a model in every format of convert's list, all through the same windows with
+# its f16 file as the reference.
 #
-#   bench/formats.sh TEXT [MODEL] [perplexity options]      the table replaces the one in README.md; `make formats-table TEXT=file`
-set -eu
+#   bench/formats.sh [TEXT [MODEL [option of perplexity ...]]]      `make formats-table TEXT=file`
+#
+# Without TEXT it is the held-out text of the shared data beside the repository; MODEL is models/demo. From the environment:
+#   CALIBRATION=TEXT   weights are fitted to inputs measured on this text, which should be like the one that the model was made from and must not be TEXT;
+#                      default: the first 200 kB of the shared training text; "none" fits without
+#   FORMATS="q8 q4"    only these     BIN=bin     PAGE=README.md     PICTURE=docs/formats.svg
+set -euo pipefail
 cd "$(dirname "$0")/.."
-text=$1 model=${2:-models/demo}
+shared=../shared/text/fairytales
+text=${1:-$shared/eval.txt} model=${2:-models/demo} bin=${BIN:-bin}
+page=${PAGE:-README.md} picture=${PICTURE:-docs/formats.svg}
 shift $(($# < 2 ? $# : 2))
+[ -e "$text" ] || { echo "no text: make formats-table TEXT=file" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-formats=$(bin/qbin help convert | sed -n 's/^ *\(\(f32\|f16\|bf16\|q[0-9][a-z0-9-]*\|km[0-9][a-z0-9-]*\)\)  .*/\1/p')
+
+"$bin/convert" "$model" f16 -q -o "$work/f16.qbin"
+calibration=${CALIBRATION:-$shared/train.txt.xz} fitted=()
+case $calibration in
+*.xz) [ -e "$calibration" ] && { xz -dc "$calibration" || true; } | head -c 200000 | iconv -c -f UTF-8 -t UTF-8 >"$work/calibration.txt" ;;
+none) ;;
+*) cp "$calibration" "$work/calibration.txt" ;;
+esac
+if [ -s "$work/calibration.txt" ]; then
+    "$bin/calibrate" -m "$work/f16.qbin" -f "$work/calibration.txt" -q -o "$work/calibration"
+    fitted=(--calibration "$work/calibration")
+fi
+[ -n "${FORMATS:-}" ] || FORMATS=$("$bin/convert" --help | awk '/^formats:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
 files=()
-for f in $formats; do
-    bin/convert "$model" "$f" -q -o "$work/$f.qbin"
-    [ "$f" = f16 ] || files+=("$work/$f.qbin")
+for f in $FORMATS; do
+    [ "$f" = f16 ] && continue
+    "$bin/convert" "$model" "$f" "${fitted[@]}" -q -o "$work/$f.qbin"
+    files+=("$work/$f.qbin")
 done
-bin/perplexity -f "$text" "${files[@]}" --reference "$work/f16.qbin" -o csv -q "$@" >"$work/table.csv"
-table() {
-    echo '| format | file, MB | bits per weight | perplexity | KL divergence, mean | 99 % | same top token |'
-    echo '|---|---|---|---|---|---|---|'
-    tail -n +2 "$work/table.csv" | sort -t, -k3,3nr | awk -F, '{
-        sub(/\.qbin$/, "", $1)
-        printf "| %s | %.2f | %.2f | %.3f ± %.2f |", $1, $3 / 1e6, $5, $13, $14
-        if ($16 == "") print " reference | | |"; else printf " %.5f | %.4f | %.1f %% |\n", $16, $18, 100 * $19
-    }'
-}
-table >"$work/table.md"
-# Between the two marks in README.md.
+
+plot=()
+command -v gnuplot >/dev/null && plot=(--plot "$work/formats.svg")
+"$bin/perplexity" -f "$text" "${files[@]}" --reference "$work/f16.qbin" -o csv "${plot[@]}" "$@" >"$work/table.csv"
+awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+    NR == 2 {
+        print "| | format | file, MB | bits per weight | perplexity | by that of f16 | KL divergence, mean | 99 % | same top token |"
+        print "|---|---|--:|--:|--:|--:|--:|--:|--:|"
+    }
+    {
+        name = $c["model"]; sub(/\.qbin$/, "", name)
+        printf "| %s | `%s` | %.2f | %.2f | %.2f ± %.2f |", $1 == "true" ? "**\\***" : "", name, $c["bytes"] / 1e6, $c["bits_per_weight"], $c["ppl"], $c["ppl_error"]
+        if ($c["kld"] == "") print " | reference | | |"
+        else printf " %.4f ± %.4f | %.5f ± %.5f | %.4f | %.1f %% |\n", $c["ppl_ratio"], $c["ppl_ratio_error"], $c["kld"], $c["kld_error"], $c["kld_99"], 100 * $c["top1"]
+    }' "$work/table.csv" >"$work/table.md"
+
+# Between the two marks of the page. The picture loses the empty groups that gnuplot leaves.
 awk -v table="$work/table.md" '
     /<!-- formats-table -->/ { print; while ((getline line < table) > 0) print line; skip = 1 }
     /<!-- end -->/ { skip = 0 }
-    !skip && !/<!-- formats-table -->/ { print }' README.md >"$work/readme"
-cat "$work/readme" >README.md
+    !skip { print }' "$page" >"$work/page"
+[ ! -e "$work/formats.svg" ] || sed -z 's|<g [^>]*>\n</g>\n||g; s|[ \t]*\n|\n|g; s|\n\n*|\n|g' "$work/formats.svg" >"$picture"
+cat "$work/page" >"$page"
 cat "$work/table.md"
