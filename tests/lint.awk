@@ -20,7 +20,7 @@ BEGIN {
     may["file"] = " base quant_formats "
     may["text"] = " base quant_formats file "
     may["models"] = " base quant_formats file "
-    may["quantize"] = " base quant_formats file "
+    may["quantize"] = " base kernels quant_formats file "
     may["engine"] = " base kernels quant_formats file text "
     may["evaluate"] = " base kernels quant_formats file text engine "
 }

@@ -8,6 +8,7 @@
 #include "encode.h"
 #include "quantize/encode.h"
 #include "quantize/factor.h"
+#include "quantize/products.h"
 
 typedef struct problem { /* weights [rows][k], and products of inputs [k][k] that come from few directions, so that columns depend on each other */
     size_t rows, k;
@@ -225,4 +226,49 @@ Test(gptq, codes_are_those_of_the_dense_algorithm) {
     cr_expect_eq(different_codes(&p, q, 64), 0);
     free(q);
     problem_free(&p);
+}
+
+/* ---- sums of products ---- */
+
+static void sum_products(products **out, const spec *s, const float *x, size_t tokens, size_t step, int threads) {
+    cr_assert_eq(products_open(out, s, 100, threads, NULL), OK);
+    for (size_t from = 0; from < tokens; from += 100) { /* windows; each in calls of `step` tokens and in two parts of the channels */
+        const size_t n = tokens - from < 100 ? tokens - from : 100;
+        for (size_t input = 0; input < input_count(s); input++) {
+            const size_t k = input_width(s, input);
+            for (size_t t = 0; t < n; t += step) {
+                const size_t m = n - t < step ? n - t : step;
+                products_take(*out, &(glimpse){input, t, m, 0, k / 2, x + (from + t) * k, k});
+                products_take(*out, &(glimpse){input, t, m, k / 2, k - k / 2, x + (from + t) * k + k / 2, k});
+            }
+        }
+        products_end_window(*out, n);
+    }
+}
+
+Test(gptq, products_are_those_of_the_inputs) {
+    spec s = {.layers = 1, .hidden = 37, .intermediate = 83, .heads = 3, .kv_heads = 1, .head_dim = 9};
+    enum { TOKENS = 230, WIDEST = 83 };
+    uint64_t seed = 3;
+    float *x = malloc(TOKENS * WIDEST * sizeof *x);
+    for (size_t i = 0; i < TOKENS * WIDEST; i++) x[i] = random_normal(&seed);
+    products *p, *other;
+    sum_products(&p, &s, x, TOKENS, 100, 1);
+    sum_products(&other, &s, x, TOKENS, 7, 3);
+    for (size_t input = 0; input < input_count(&s); input++) {
+        const size_t k = input_width(&s, input);
+        const float *h = products_of(p, input);
+        for (size_t i = 0; i < k; i++) {
+            cr_assert_arr_eq(h + i * k + i, products_of(other, input) + i * k + i, (k - i) * sizeof *h);
+            for (size_t j = i; j < k; j++) {
+                double sum = 0;
+                for (size_t t = 0; t < TOKENS; t++) sum += (double)x[t * k + i] * (double)x[t * k + j];
+                cr_assert_float_eq(h[i * k + j], sum, 1e-4, "input %zu: %zu, %zu", input, i, j);
+            }
+        }
+    }
+    cr_assert_eq(products_factorize(p, NULL), OK);
+    products_close(&p);
+    products_close(&other);
+    free(x);
 }

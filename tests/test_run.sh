@@ -115,6 +115,11 @@ ends "Ctrl-C ends with 130 and timings" 130 '^generation'
 begin_long
 end_with TERM
 ends "SIGTERM ends with 143 and timings" 143 '^generation'
+ids=$(seq -s, 1 20000 | sed 's/[0-9]*\([0-9][0-9][0-9]\)\b/\1/g')
+begin "$BIN/run" -m "$MODEL" --prompt-ids "$ids" -c 20000 -b 20000 -t 1 --no-display-prompt
+until_true says '^sampler'
+end_with INT
+ends "Ctrl-C does not wait for the batch of a long prompt" 130 '^prompt .* 0 tokens'
 begin_long
 truncate -s 8192 "$MODEL"
 wait $pid

@@ -71,9 +71,9 @@ static status run_once(session *s, const test *t, const int32_t *ids, double *se
     session_rewind(s, t->depth);
     const double start = clock_seconds();
     if (t->prompt) TRY(session_eval(s, ids, t->prompt, NULL, e));
-    for (uint32_t i = 0; i < t->generate && !signals_caught(); i++) TRY(session_eval(s, ids + t->prompt + i, 1, NULL, e));
+    for (uint32_t i = 0; i < t->generate; i++) TRY(session_eval(s, ids + t->prompt + i, 1, NULL, e));
     *seconds = clock_seconds() - start;
-    return signals_check(e);
+    return OK;
 }
 
 static status run_session(session *s, const test *t, const bench_settings *set, const int32_t *ids, samples *out, error *e) {

@@ -113,7 +113,6 @@ static status read_text(job *j, error *e) {
     session_options o = session_flags_options(&j->set->session);
     o.context = (uint32_t)j->windows.context;
     o.observer = &watching;
-    o.stopped = signals_stopped;
     TRY(session_open(&j->session, j->model, &o, e));
     TRY(statistics_open(&j->statistics, model_spec(j->model), calibration_identity_of(&j->model->file), session_threads(j->session), e));
     TRY(read_windows(j, e));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "evaluate/front.h"
+#include "tools/plot.h"
 #include "tools/table.h"
 
 /* ---- order ---- */
@@ -165,4 +166,35 @@ void comparison_show(const comparison *c, const char *style) {
     for (size_t i = 0; rows && i < c->n; i++) table_row(&t, rows[i]);
     table_close(&t);
     free(rows);
+}
+
+/* ---- the plot ---- */
+
+enum { LABEL = 64 };
+
+static void label_of(char label[LABEL], const char *name) {
+    static const char ending[] = ".qbin";
+    const size_t n = strlen(name), end = sizeof ending - 1;
+    const bool ours = n > end && !strcmp(name + n - end, ending);
+    snprintf(label, LABEL, "%.*s", (int)(ours ? n - end : n), name);
+}
+
+status comparison_plot(const comparison *c, const char *path, error *e) {
+    char title[256];
+    const windows *w = c->results->windows;
+    snprintf(title, sizeof title, "%s, %zu windows of %zu tokens (%s)%s%s", c->text, windows_read(c->results), w->context, w->how->name,
+             c->reference ? ", reference " : "", c->reference ? c->reference : "");
+    plot_point *points = calloc(c->n, sizeof *points);
+    char(*labels)[LABEL] = calloc(c->n, sizeof *labels);
+    status s = points && labels ? OK : fail(e, E_MEMORY, "no memory for a plot of %zu points", c->n);
+    for (size_t i = 0; s == OK && i < c->n; i++) {
+        const result *r = &c->results[i];
+        label_of(labels[i], r->name);
+        points[i] = (plot_point){.label = labels[i], .bits = r->facts.bits, .ppl = r->verdict.ppl, .kld = r->verdict.kld, .reference = r->reference};
+    }
+    const plot p = {.title = title, .points = points, .n = c->n, .compared = c->reference};
+    if (s == OK) s = plot_write(&p, path, e);
+    free(points);
+    free(labels);
+    return s;
 }

@@ -37,4 +37,7 @@ void comparison_arrange(comparison *c, const char *order);
 /* Prints it in one of TABLE_STYLES. */
 void comparison_show(const comparison *c, const char *style);
 
+/* Draws it (plot.h); points are labelled with the names, without .qbin. */
+status comparison_plot(const comparison *c, const char *path, error *e);
+
 #endif

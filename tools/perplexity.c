@@ -8,6 +8,7 @@
 #include "tools/command.h"
 #include "tools/comparison.h"
 #include "tools/names.h"
+#include "tools/plot.h"
 #include "tools/progress.h"
 #include "tools/session_flags.h"
 #include "tools/signals.h"
@@ -16,7 +17,7 @@
 #include "tools/timings.h"
 
 typedef struct perplexity_settings {
-    const char *text, *reference, *stride, *output, *sort;
+    const char *text, *reference, *stride, *output, *sort, *plot;
     int64_t window, chunks;
     text_list models;
     session_flags session;
@@ -172,7 +173,7 @@ static status evaluate(job *j, size_t first, size_t n, error *e) {
         TRY(subject_open(&subjects[i], it->path, it->model, &o, w, j->compared && first + i > 0, e));
     }
     const size_t skip = j->compared ? 1 : 0;
-    reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL, .stopped = signals_stopped};
+    reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL};
     watch watched;
     watch_open(&watched, j, first, n, &r);
     const status ran = perplexity_run(&r, e);
@@ -184,12 +185,14 @@ static status evaluate(job *j, size_t first, size_t n, error *e) {
     return ran;
 }
 
-static void show(const job *j) {
+static status show(const job *j, bool whole, error *e) {
     comparison c = {.text = j->text.name, .results = j->results, .n = j->done};
     if (j->compared) c.reference = j->entries->name;
     for (size_t i = 0; i < j->done; i++) c.mixed = c.mixed || j->entries[i].ids != j->entries->ids;
     comparison_arrange(&c, j->settings->sort);
     comparison_show(&c, j->settings->output);
+    fflush(stdout);
+    return whole && j->settings->plot ? comparison_plot(&c, j->settings->plot, e) : OK;
 }
 
 /* Everything that can be wrong with the files is found before the first is evaluated. */
@@ -203,8 +206,9 @@ static status evaluate_all(job *j, error *e) {
     const size_t together = j->compared ? j->n : 1;
     status s = OK;
     for (size_t i = 0; i < j->n && s == OK; i += together) s = evaluate(j, i, together, e);
-    if (s == OK || s == E_INTERRUPT) show(j);
-    return s;
+    if (s != OK && s != E_INTERRUPT) return s;
+    const status shown = show(j, s == OK, e);
+    return s == OK ? shown : s;
 }
 
 /* The name of a file, or its path if another has the same name. */
@@ -226,6 +230,7 @@ static status open_job(job *j, const args *a, error *e) {
     if (set->chunks == 0) return fail(e, E_USAGE, "--chunks 0 evaluates nothing; -1 is all");
     if (set->models.n + a->n_operands == 0) return fail(e, E_USAGE, "no model");
     if (!set->reference && !strcmp(set->sort, "kld")) return fail(e, E_USAGE, "--sort kld: there is no divergence without a --reference");
+    if (set->plot) TRY(plot_check(set->plot, e));
     const size_t room = 1 + set->models.n + a->n_operands;
     j->entries = calloc(room, sizeof *j->entries);
     j->subjects = calloc(room, sizeof *j->subjects);
@@ -317,6 +322,11 @@ static const option options[] = {
      .offset = FIELD(sort),
      .choices = COMPARISON_ORDERS,
      .help = "Order of the rows: the largest file first, the best perplexity or divergence first, or by name (default: size)."},
+    {.name = "plot",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .offset = FIELD(plot),
+     .help = "Also draw perplexity and divergence against bits per weight, with gnuplot; FILE ends in .svg or .png."},
     SESSION_OPTIONS(perplexity_settings),
     {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = FIELD(quiet), .help = "No running estimate on stderr."},
     {0},

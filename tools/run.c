@@ -113,19 +113,12 @@ static bool is_end(const spec *s, int32_t id) {
     return false;
 }
 
-/* In pieces, so that Ctrl-C does not wait for all of a long prompt. */
 static status evaluate_prompt(generation *g, error *e) {
     const double start = clock_seconds();
-    const size_t piece = g->settings->session.batch > 0 ? (size_t)g->settings->session.batch : 512;
-    for (size_t done = 0; done < g->ids.n;) {
-        const size_t left = g->ids.n - done, n = left < piece ? left : piece;
-        TRY(session_eval(g->session, g->ids.ids + done, n, NULL, e));
-        done += n;
-        g->times.prompt_tokens = done;
-        g->times.prompt = clock_seconds() - start;
-        TRY(signals_check(e));
-    }
-    return OK;
+    const status code = session_eval(g->session, g->ids.ids, g->ids.n, NULL, e);
+    g->times.prompt_tokens = session_position(g->session);
+    g->times.prompt = clock_seconds() - start;
+    return code;
 }
 
 static int32_t draw(generation *g) {

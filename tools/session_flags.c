@@ -1,6 +1,7 @@
 #include "tools/session_flags.h"
 
 #include "kernels/kernels.h"
+#include "tools/signals.h"
 
 session_options session_flags_options(const session_flags *f) {
     return (session_options){
@@ -9,6 +10,7 @@ session_options session_flags_options(const session_flags *f) {
         .threads = (int)f->threads,
         .isa = f->isa,
         .cache = f->cache,
+        .stopped = signals_stopped,
     };
 }
 

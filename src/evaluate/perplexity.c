@@ -145,7 +145,6 @@ size_t reading_tokens(const reading *r) {
 static status run_slice(slice *c, size_t from, size_t to, error *e) {
     const logits_sink sink = {score_row, c, c->first};
     const reading *r = c->reading;
-    if (r->stopped && r->stopped()) return fail(e, E_INTERRUPT, "stopped");
     const double start = now();
     if (from == 0) session_rewind(c->subject->session, 0);
     if (session_eval(c->subject->session, c->ids + from, to - from, &sink, e) != OK) return fail_in(e, c->subject->name);

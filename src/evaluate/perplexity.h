@@ -41,14 +41,13 @@ typedef struct reading {
     const windows *windows;
     subject *subjects;
     size_t n;
-    subject *reference;    /* NULL: none. It must have the subjects' vocabulary and tokenizer (the caller checks). */
-    size_t memory;         /* bytes for the reference's logits; 64 MB if 0 */
-    reading_watch watch;   /* {0}: nobody */
-    bool (*stopped)(void); /* asked between pieces; NULL: never */
+    subject *reference;  /* NULL: none. It must have the subjects' vocabulary and tokenizer (the caller checks). */
+    size_t memory;       /* bytes for the reference's logits; 64 MB if 0 */
+    reading_watch watch; /* {0}: nobody */
 } reading;
 
-/* Evaluates all windows. E_RUN names subject and window if a prediction is not finite. E_INTERRUPT if it was stopped: what is scored then is the whole windows
- * that all subjects were through. */
+/* Evaluates all windows. E_RUN names subject and window if a prediction is not finite. E_INTERRUPT if a session was stopped: what is scored then
+ * is the whole windows that all subjects were through. */
 status perplexity_run(const reading *r, error *e);
 
 /* What it will evaluate in all. */

@@ -1,0 +1,34 @@
+/* products.h: the products of the channels of each input with each other, summed over the tokens of a text: H = X^T X, what error-compensating methods need
+ * (GPTQ's Hessian without its factor 2). Owns the sums of a whole model, k * k floats for each input, and the values of one window; the sums have the same
+ * bits for any number of threads, any split into batches and any instruction set. Refuses values that are not finite. */
+#ifndef QBIN_QUANTIZE_PRODUCTS_H
+#define QBIN_QUANTIZE_PRODUCTS_H
+
+#include "base/error.h"
+#include "file/input.h"
+
+typedef struct products products;
+
+/* Of a model with this spec (borrowed), from windows of up to `window` tokens; `threads` to sum with. E_MEMORY says how much is wanted. products_close takes
+ * a pointer to NULL too. */
+status products_open(products **out, const spec *s, size_t window, int threads, error *e);
+void products_close(products **p);
+
+/* Values of some channels of one input: x[t * ld + i] is channel + i of token `first` + t of the window. From any thread. */
+typedef struct glimpse {
+    size_t input, first, tokens, channel, channels;
+    const float *x;
+    size_t ld;
+} glimpse;
+void products_take(products *p, const glimpse *seen);
+
+/* Adds the window's first `tokens` tokens to the sums. */
+void products_end_window(products *p, size_t tokens);
+
+/* Sums become factors (factor.h), in place and once, after the last window. E_RUN names the input that has none. */
+status products_factorize(products *p, error *e);
+
+/* [k][k] of an input: the upper triangle of the sums or, after products_factorize, of the factor. */
+const float *products_of(const products *p, size_t input);
+
+#endif
