@@ -5,7 +5,7 @@
 #include "tools/command.h"
 
 typedef struct conversion_flags { /* a member `how` of a command's settings */
-    const char *output, *method, *recipe, *embedding_type, *output_type, *report, *only;
+    const char *output, *method, *recipe, *embedding_type, *output_type, *report, *only, *calibration;
     text_list tensor_types;
     int64_t threads;
     bool force, dry_run, allow_nonfinite, quiet;
@@ -38,6 +38,11 @@ void list_formats(FILE *out);
          .offset = offsetof(settings, how.method),                                                                                              \
          .choices = "fit|rtn",                                                                                                                  \
          .help = "How scales are chosen: fit searches the least squared error (default), rtn takes the range and rounds."},                     \
+        {.name = "calibration",                                                                                                                 \
+         .kind = OPTION_TEXT,                                                                                                                   \
+         .value = "FILE",                                                                                                                       \
+         .offset = offsetof(settings, how.calibration),                                                                                         \
+         .help = "What calibrate has measured of this model: errors count by the mean square of the inputs that they meet."},                   \
         {.name = "tensor-type",                                                                                                                 \
          .kind = OPTION_LIST,                                                                                                                   \
          .value = "REGEX=FORMAT",                                                                                                               \

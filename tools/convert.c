@@ -7,6 +7,7 @@
 #include "models/arch.h"
 #include "text/tokenizer.h"
 #include "tools/conversion.h"
+#include "tools/conversion_calibration.h"
 #include "tools/convert_inputs.h"
 
 typedef struct settings {
@@ -42,11 +43,15 @@ typedef struct job { /* all that a conversion of a folder holds; closed once, at
     spec spec;
     wanted_list wanted;
     uint8_t *tokens;
+    calibrated calibrated;
+    json_t *sources;  /* described; without hashes until they are needed */
     const map **maps; /* [weights.n_files + OTHERS] */
 } job;
 
 static void job_close(job *j) {
     conversion_close(&j->out);
+    calibrated_close(&j->calibrated);
+    json_decref(j->sources);
     free(j->maps);
     free(j->tokens);
     wanted_free(&j->wanted);
@@ -101,17 +106,28 @@ static void hash_sources(conversion *c, void *owner) {
     json_object_set_new(c->meta, "sources", describe_sources(owner, true));
 }
 
+/* A calibration is of a model, so hashes are needed now. */
+static status calibrate(job *j, error *e) {
+    uint64_t identity = 0;
+    const char *path = j->set->how.calibration;
+    j->sources = describe_sources(j, path);
+    j->out.complete = path ? NULL : hash_sources;
+    j->out.owner = j;
+    if (!path) return OK;
+    calibration_identity(j->sources, &identity);
+    return calibrated_open(&j->calibrated, path, identity, &j->out, e);
+}
+
 static status describe(job *j, error *e) {
     json_t *generation, *chat;
     TRY(inputs_generation(&j->in, &generation, e));
     const status s = inputs_template(&j->in, &chat, e);
     if (s != OK) json_decref(generation);
     TRY(s);
-    j->out.meta =
-        json_pack("{s:o, s:[], s:o, s:o*, s:o, s:o, s:s}", "spec", spec_to_json(&j->spec), "requires", "generation", generation, "chat_template",
-                  chat, "recipe", conversion_recipe(&j->out), "sources", describe_sources(j, false), "producer", "qbin " QBIN_VERSION);
-    j->out.complete = hash_sources;
-    j->out.owner = j;
+    json_t *formats = conversion_recipe(&j->out);
+    if (j->set->how.calibration) json_object_set_new(formats, "calibration", calibrated_describe(&j->calibrated));
+    j->out.meta = json_pack("{s:o, s:[], s:o, s:o*, s:o, s:O, s:s}", "spec", spec_to_json(&j->spec), "requires", "generation", generation,
+                            "chat_template", chat, "recipe", formats, "sources", j->sources, "producer", "qbin " QBIN_VERSION);
     return OK;
 }
 
@@ -123,6 +139,7 @@ static status convert(job *j, const char *model, const char *base, error *e) {
     TRY(add_tensors(j, e));
     TRY(compile_tokenizer(j, e));
     TRY(list_maps(j, e));
+    TRY(calibrate(j, e));
     TRY(describe(j, e));
     j->out.output = j->set->how.output ? strdup(j->set->how.output) : inputs_path(&j->in, "model.qbin");
     return j->out.output ? conversion_run(&j->out, e) : fail(e, E_MEMORY, "no memory");

@@ -286,6 +286,7 @@ static void note_results(const run *r) {
         if (it->chunk == copy_chunk) continue;
         it->todo->result.error = sum.lost.power > 0 ? sum.lost.error / sum.lost.power : 0;
         it->todo->result.weighted = sum.lost.weighted_power > 0 ? sum.lost.weighted_error / sum.lost.weighted_power : 0;
+        it->todo->result.clipped = it->chunk == matrix_chunk ? (double)sum.lost.clipped / ((double)it->entry->rows * (double)it->entry->k) : 0;
         it->entry->error = (float)it->todo->result.error;
     }
 }
