@@ -22,7 +22,7 @@ void list_formats(FILE *out);
     "\n"                                                                                                                \
     "  *                     q4       every matrix, embed and head too\n"                                               \
     "  *.down                q5       names as inspect shows them, or as in the checkpoint\n"                           \
-    "  layers[first 1/8].v   q6       layers by depth: first 2, last 1/4, 5, 7-9, every 3, or several: [0, last 2]\n"   \
+    "  layers[first 1/8].v   q6       layers by depth: first 2, last 1/4, 5, 7-9, every 3; [0, last 2]\n"               \
     "  /[qk]$/               q6       a regular expression in slashes"
 
 /* Rows of an option table; `settings` is the type of the command's settings. FORMAT_OPTIONS choose formats, WRITE_OPTIONS say what becomes of the file. */
