@@ -107,8 +107,8 @@ typedef struct watch {
 static void say_step(void *context, size_t tokens) {
     const watch *w = context;
     char text[256];
-    size_t n = (size_t)snprintf(text, sizeof text, "window %zu of %zu, PPL", w->windows + (w->windows < w->reading->windows->count),
-                                w->reading->windows->count);
+    size_t n = (size_t)snprintf(text, sizeof text, "window %zu of %zu%s", w->windows + (w->windows < w->reading->windows->count),
+                                w->reading->windows->count, w->windows ? ", PPL" : "");
     for (size_t i = 0; i < w->n && w->windows && n < sizeof text; i++) {
         n += (size_t)snprintf(text + n, sizeof text - n, " %.2f", subject_perplexity(&w->subjects[i]));
     }
@@ -162,16 +162,18 @@ static status keep_result(job *j, size_t i, error *e) {
     return subject_verdict(&r->verdict, s, j->compared ? j->subjects : NULL, e);
 }
 
+static status open_subject(job *j, size_t i, error *e) {
+    const session_options o = session_flags_options(&j->settings->session);
+    const entry *it = &j->entries[i];
+    return subject_open(&j->subjects[i], it->path, it->model, &o, &it->windows, j->compared && i > 0, e);
+}
+
 /* Entries [first, first + n) go through the windows together; with a reference these are all. Stopped, these have gone through some of them: that is a
  * result, because all have read the same, but one file of several is not. */
 static status evaluate(job *j, size_t first, size_t n, error *e) {
-    const session_options o = session_flags_options(&j->settings->session);
     const windows *w = &j->entries[first].windows;
     subject *subjects = j->subjects + first;
-    for (size_t i = 0; i < n; i++) {
-        const entry *it = &j->entries[first + i];
-        TRY(subject_open(&subjects[i], it->path, it->model, &o, w, j->compared && first + i > 0, e));
-    }
+    for (size_t i = first; i < first + n; i++) TRY(open_subject(j, i, e));
     const size_t skip = j->compared ? 1 : 0;
     reading r = {.windows = w, .subjects = subjects + skip, .n = n - skip, .reference = skip ? subjects : NULL};
     watch watched;
@@ -199,14 +201,18 @@ static status show(const job *j, bool whole, error *e) {
 static status evaluate_all(job *j, error *e) {
     const perplexity_settings *set = j->settings;
     TRY(text_file_open(&j->text, set->text, e));
-    for (size_t i = 0; i < j->n; i++) TRY(plan_entry(j, &j->entries[i], e));
+    for (size_t i = 0; i < j->n; i++) {
+        TRY(plan_entry(j, &j->entries[i], e));
+        TRY(open_subject(j, i, e));
+        subject_close(&j->subjects[i]);
+    }
     if (set->chunks > 0 && (size_t)set->chunks > j->entries->windows.count && !set->quiet) {
         fprintf(stderr, "the text has %zu windows, not %lld\n", j->entries->windows.count, (long long)set->chunks);
     }
     const size_t together = j->compared ? j->n : 1;
     status s = OK;
     for (size_t i = 0; i < j->n && s == OK; i += together) s = evaluate(j, i, together, e);
-    if (s != OK && s != E_INTERRUPT) return s;
+    if (s != OK && s != E_INTERRUPT && !j->done) return s;
     const status shown = show(j, s == OK, e);
     return s == OK ? shown : s;
 }
