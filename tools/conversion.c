@@ -85,9 +85,9 @@ json_t *conversion_recipe(const conversion *c) {
         format_name(&c->entries[i].format, name);
         if (c->entries[i].ndim == 2) json_object_set_new(tensors, c->entries[i].name, json_string(name));
     }
-    return json_pack("{s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:b, s:o}", "format", c->recipe.wish.format, "method", s->method, "recipe",
+    return json_pack("{s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:b, s:s*, s:o}", "format", c->recipe.wish.format, "method", s->method, "recipe",
                      slash ? slash + 1 : s->recipe, "rules", recipe_rules(&c->recipe), "embedding_type", s->embedding_type, "output_type",
-                     s->output_type, "tensor_types", rules, "allow_nonfinite", s->allow_nonfinite, "tensors", tensors);
+                     s->output_type, "tensor_types", rules, "allow_nonfinite", s->allow_nonfinite, "only", s->only, "tensors", tensors);
 }
 
 /* ---- the plan ---- */
@@ -125,10 +125,6 @@ static status check_output(const conversion *c, error *e) {
     return fail(e, E_USAGE, "%s: exists and is not a .qbin file; --force replaces it", c->output);
 }
 
-static bool stopped(void) {
-    return signals_caught() != 0;
-}
-
 static status write_weights(conversion *c, error *e) {
     progress_line line;
     const progress shown = progress_open(&line, "B", c->set->quiet);
@@ -141,7 +137,7 @@ static status write_weights(conversion *c, error *e) {
         .allow_nonfinite = c->set->allow_nonfinite,
         .threads = c->set->threads ? (int)c->set->threads : cpu_threads(NULL, 0),
         .progress = &shown,
-        .stopped = stopped,
+        .stopped = signals_stopped,
     };
     const status s = quantize_run(&job, e);
     progress_close(&line);
@@ -155,7 +151,7 @@ static status commit(conversion *c, error *e) {
         free(text);
         return fail(e, E_MEMORY, "no memory for the metadata");
     }
-    status s = stopped() ? fail(e, E_INTERRUPT, "interrupted") : OK;
+    status s = signals_stopped() ? fail(e, E_INTERRUPT, "interrupted") : OK;
     if (s == OK) s = qbin_commit(&c->writer, text, c->tokens, e);
     free(text);
     return s;

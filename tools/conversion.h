@@ -43,6 +43,25 @@ status conversion_add(conversion *c, const char *name, const char *origin, const
 /* Adds a tensor that is taken over as it is. */
 status conversion_keep(conversion *c, const tensor *t, const map *file, error *e);
 
+/* Where the tensors of a .qbin that is changed come from. */
+typedef struct replacement {
+    const qbin *file;
+    const selector *only; /* matrices that are not meant are taken over as they are; NULL: all are meant */
+    /* Fills the reader of a matrix and its name in the checkpoint; E_FILE if there is none. `only` is asked with that name. */
+    status (*find)(void *context, const tensor *t, reader *from, const char **origin, error *e);
+    void *context;
+} replacement;
+
+/* Adds all tensors of the file: those that are meant and get another format are read again, all others are copied. A matrix keeps the scale of its static
+ * activations where its new format has some. E_USAGE if none is meant. */
+status conversion_replace(conversion *c, const replacement *r, error *e);
+
+/* Metadata of the file, but for the recipe: the new one, with the old one as "before". New reference. */
+json_t *conversion_metadata(const conversion *c, const qbin *file);
+
+/* Matrix i has static activations: its scale, its centre, and where that is not 0 a vector of shifts. E_RUN if its name leaves no room for ".shift". */
+status conversion_static(conversion *c, size_t i, float scale, float center, error *e);
+
 /* What is recorded of the recipe: options, rules, the format of each matrix. New reference. */
 json_t *conversion_recipe(const conversion *c);
 

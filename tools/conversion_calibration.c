@@ -44,8 +44,8 @@ void calibrated_close(calibrated *d) {
     *d = (calibrated){0};
 }
 
-json_t *calibrated_describe(const calibrated *d) {
+void calibrated_record(const calibrated *d, json_t *meta) {
     const char *path = d->file.file.map.path, *slash = path ? strrchr(path, '/') : NULL;
-    if (!path) return NULL;
-    return json_pack("{s:s*, s:O}", "file", slash ? slash + 1 : path, "texts", d->file.texts);
+    json_t *recipe_now = json_object_get(meta, "recipe");
+    if (path) json_object_set_new(recipe_now, "calibration", json_pack("{s:s*, s:O}", "file", slash ? slash + 1 : path, "texts", d->file.texts));
 }

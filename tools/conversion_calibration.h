@@ -16,7 +16,7 @@ typedef struct calibrated {
 status calibrated_open(calibrated *d, const char *path, uint64_t identity, conversion *c, error *e);
 void calibrated_close(calibrated *d);
 
-/* {"file", "xxh3", "texts"} for the metadata; new reference, NULL without a calibration. */
-json_t *calibrated_describe(const calibrated *d);
+/* Adds {"file", "texts"} to the recipe of the metadata, if there is a calibration. */
+void calibrated_record(const calibrated *d, json_t *meta);
 
 #endif

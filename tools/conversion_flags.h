@@ -58,6 +58,9 @@ void list_formats(FILE *out);
         .help = "The format of the output layer; default as for the embedding."                                                                 \
     }
 
+#define ONLY_OPTION(settings, words) \
+    { .name = "only", .kind = OPTION_TEXT, .value = "REGEX", .offset = offsetof(settings, how.only), .help = words }
+
 #define WRITE_OPTIONS(settings)                                                                                                               \
     {.name = "report",                                                                                                                        \
      .kind = OPTION_TEXT,                                                                                                                     \

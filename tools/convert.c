@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/version.h"
 #include "models/arch.h"
 #include "text/tokenizer.h"
@@ -12,7 +13,7 @@
 
 typedef struct settings {
     conversion_flags how;
-    bool no_tokenizer;
+    bool no_tokenizer, keep_tokenizer;
 } settings;
 
 static const option options[] = {
@@ -27,6 +28,12 @@ static const option options[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(settings, no_tokenizer),
      .help = "Convert a model without a tokenizer; such a file takes and gives token ids only."},
+    {.name = "keep-tokenizer",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(settings, keep_tokenizer),
+     .help = "Keep tokenizer.json and tokenizer_config.json in the file as they are, for dequantize; it grows by their size."},
+    ONLY_OPTION(settings,
+                "Change only matrices whose name, here or in the checkpoint, matches, in the file named by -o, which was made of this model."),
     WRITE_OPTIONS(settings),
     {0},
 };
@@ -44,7 +51,9 @@ typedef struct job { /* all that a conversion of a folder holds; closed once, at
     wanted_list wanted;
     uint8_t *tokens;
     calibrated calibrated;
-    json_t *sources;  /* described; without hashes until they are needed */
+    json_t *sources; /* described; without hashes until they are needed */
+    qbin existing;   /* that some tensors of are changed */
+    selector only;
     const map **maps; /* [weights.n_files + OTHERS] */
 } job;
 
@@ -52,6 +61,8 @@ static void job_close(job *j) {
     conversion_close(&j->out);
     calibrated_close(&j->calibrated);
     json_decref(j->sources);
+    selector_close(&j->only);
+    qbin_close(&j->existing);
     free(j->maps);
     free(j->tokens);
     wanted_free(&j->wanted);
@@ -68,6 +79,46 @@ static status add_tensors(job *j, error *e) {
     }
     return OK;
 }
+
+/* ---- some tensors of an existing file ---- */
+
+static status find_source(void *context, const tensor *t, reader *from, const char **origin, error *e) {
+    const job *j = context;
+    for (size_t i = 0; i < j->wanted.n; i++) {
+        const wanted *w = &j->wanted.items[i];
+        if (strcmp(w->name, t->name)) continue;
+        const source *s = checkpoint_find(&j->weights, w->source);
+        *from = reader_of_source(s);
+        *origin = w->source;
+        if (t->rows == from->rows && t->k == from->k) return OK;
+    }
+    return fail(e, E_FILE, "%s: tensor '%s' is not one of this model", j->existing.map.path, t->name);
+}
+
+static status check_origin(const job *j, error *e) {
+    uint64_t ours = 0, theirs = 0;
+    const char *path = j->existing.map.path;
+    calibration_identity(j->sources, &ours);
+    if (!calibration_identity(json_object_get(j->existing.meta, "sources"), &theirs) || ours != theirs)
+        return fail(e, E_FILE, "%s: was made of another model: the hashes of its sources differ", path);
+    if (json_object_get(json_object_get(j->existing.meta, "recipe"), "smooth"))
+        return fail(e, E_FILE, "%s: is smoothed: its matrices belong together and cannot be changed one by one", path);
+    return OK;
+}
+
+static status open_existing(job *j, error *e) {
+    const conversion_flags *how = &j->set->how;
+    if (!how->output) return fail(e, E_USAGE, "--only changes an existing file: name it with -o");
+    TRY(selector_open_regex(&j->only, how->only, strlen(how->only), e));
+    TRY(qbin_open(&j->existing, how->output, e));
+    TRY(qbin_expect(&j->existing, &qbin_model, e));
+    TRY(check_origin(j, e));
+    j->out.tokens = j->existing.tokens;
+    j->out.tokens_bytes = j->existing.tokens_size;
+    return conversion_replace(&j->out, &(replacement){&j->existing, &j->only, find_source, j}, e);
+}
+
+/* ---- the tokenizer ---- */
 
 static status compile_tokenizer(job *j, error *e) {
     const map *json = &j->in.tokenizer, *more = &j->in.tokenizer_config;
@@ -106,42 +157,77 @@ static void hash_sources(conversion *c, void *owner) {
     json_object_set_new(c->meta, "sources", describe_sources(owner, true));
 }
 
-/* A calibration is of a model, so hashes are needed now. */
+/* Hashes are needed now where something else must be of the same model. */
+static void describe_model(job *j) {
+    const bool now = j->set->how.calibration || j->set->how.only;
+    j->sources = describe_sources(j, now);
+    j->out.complete = now ? NULL : hash_sources;
+    j->out.owner = j;
+}
+
 static status calibrate(job *j, error *e) {
     uint64_t identity = 0;
-    const char *path = j->set->how.calibration;
-    j->sources = describe_sources(j, path);
-    j->out.complete = path ? NULL : hash_sources;
-    j->out.owner = j;
-    if (!path) return OK;
+    if (!j->set->how.calibration) return OK;
     calibration_identity(j->sources, &identity);
-    return calibrated_open(&j->calibrated, path, identity, &j->out, e);
+    return calibrated_open(&j->calibrated, j->set->how.calibration, identity, &j->out, e);
+}
+
+/* config.json as it is, and the tokenizer's files if they are to be kept: what dequantize makes a folder of again. */
+static status describe_files(const job *j, json_t **out, error *e) {
+    const map *const kept[] = {&j->in.tokenizer, &j->in.tokenizer_config};
+    *out = json_object();
+    json_t *kept_config;
+    TRY(json_parse(&kept_config, (const char *)j->in.config.data, j->in.config.size, JSON_VALUES, e));
+    json_object_set_new(*out, "config.json", kept_config);
+    for (size_t i = 0; j->set->keep_tokenizer && i < sizeof kept / sizeof *kept; i++) {
+        if (!kept[i]->data) continue;
+        json_t *text = json_stringn((const char *)kept[i]->data, kept[i]->size);
+        if (!text) return fail(e, E_FILE, "%s: is not UTF-8", kept[i]->path);
+        json_object_set_new(*out, strrchr(kept[i]->path, '/') + 1, text);
+    }
+    return OK;
 }
 
 static status describe(job *j, error *e) {
-    json_t *generation, *chat;
-    TRY(inputs_generation(&j->in, &generation, e));
-    const status s = inputs_template(&j->in, &chat, e);
-    if (s != OK) json_decref(generation);
-    TRY(s);
-    json_t *formats = conversion_recipe(&j->out);
-    if (j->set->how.calibration) json_object_set_new(formats, "calibration", calibrated_describe(&j->calibrated));
-    j->out.meta = json_pack("{s:o, s:[], s:o, s:o*, s:o, s:O, s:s}", "spec", spec_to_json(&j->spec), "requires", "generation", generation,
-                            "chat_template", chat, "recipe", formats, "sources", j->sources, "producer", "qbin " QBIN_VERSION);
+    json_t *generation = NULL, *chat = NULL, *files = NULL;
+    status s = inputs_generation(&j->in, &generation, e);
+    if (s == OK) s = inputs_template(&j->in, &chat, e);
+    if (s == OK) s = describe_files(j, &files, e);
+    if (s == OK) {
+        j->out.meta = json_pack("{s:o, s:[], s:O, s:O*, s:o, s:O, s:O, s:s}", "spec", spec_to_json(&j->spec), "requires", "generation", generation,
+                                "chat_template", chat, "recipe", conversion_recipe(&j->out), "sources", j->sources, "files", files, "producer",
+                                "qbin " QBIN_VERSION);
+    }
+    json_decref(generation);
+    json_decref(chat);
+    json_decref(files);
+    return s;
+}
+
+static status make(job *j, error *e) {
+    TRY(add_tensors(j, e));
+    TRY(compile_tokenizer(j, e));
+    return describe(j, e);
+}
+
+static status change(job *j, error *e) {
+    TRY(open_existing(j, e));
+    j->out.meta = conversion_metadata(&j->out, &j->existing);
     return OK;
 }
 
 static status convert(job *j, const char *model, const char *base, error *e) {
-    TRY(conversion_open(&j->out, &j->set->how, base, e));
+    const conversion_flags *how = &j->set->how;
+    TRY(conversion_open(&j->out, how, base, e));
     TRY(checkpoint_open(&j->weights, model, e));
     TRY(inputs_open(&j->in, model, e));
     TRY(arch_resolve(&j->weights, j->in.config_path, &j->spec, &j->wanted, e));
-    TRY(add_tensors(j, e));
-    TRY(compile_tokenizer(j, e));
     TRY(list_maps(j, e));
+    describe_model(j);
+    TRY(how->only ? change(j, e) : make(j, e));
     TRY(calibrate(j, e));
-    TRY(describe(j, e));
-    j->out.output = j->set->how.output ? strdup(j->set->how.output) : inputs_path(&j->in, "model.qbin");
+    calibrated_record(&j->calibrated, j->out.meta);
+    j->out.output = how->output ? strdup(how->output) : inputs_path(&j->in, "model.qbin");
     return j->out.output ? conversion_run(&j->out, e) : fail(e, E_MEMORY, "no memory");
 }
 
@@ -165,6 +251,8 @@ const command command_convert = {
         "  convert FOLDER q4 --tensor-type 'down=q8' --tensor-type 'layers\\.0\\.=q8'\n"
         "  convert FOLDER q4-mix                       formats by a built-in recipe\n"
         "  convert FOLDER --recipe my.txt              by a recipe of one's own\n"
+        "  convert FOLDER q8 --only 'down' -o model.qbin\n"
+        "                                              changes the matrices of that name in a file that is there\n"
         "  convert FOLDER km4 --dry-run                what it would write, to the byte\n"
         "\n" RECIPE_HELP,
     .lists = list_formats,
