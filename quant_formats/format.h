@@ -52,6 +52,10 @@ static inline bool act_is_static(act_code act) {
     return act == ACT_STATIC_64 || act == ACT_STATIC_32;
 }
 
+static inline bool act_is_token(act_code act) { /* needs whole rows to be encoded */
+    return act == ACT_TOKEN_64 || act == ACT_TOKEN_32;
+}
+
 typedef struct family family;
 typedef struct codebook codebook; /* codebook.h: levels made ready for fits */
 

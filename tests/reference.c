@@ -10,16 +10,44 @@ static void *zeros(size_t n, size_t bytes) {
     return p;
 }
 
-/* out[rows] = W x + bias */
-static void product(const tensor *w, const float *bias, const double *x, double *out) {
+/* Rounds x[n] to the 255 levels center + scale * i. */
+static void to_levels(double *x, size_t n, double scale, double center) {
+    for (size_t i = 0; i < n && scale > 0; i++) x[i] = center + scale * fmin(127, fmax(-127, rint((x[i] - center) / scale)));
+}
+
+static double top_of(const double *x, size_t n) {
+    double top = 0;
+    for (size_t i = 0; i < n; i++) top = fmax(top, fabs(x[i]));
+    return top;
+}
+
+/* x[k] as the matrix multiplies it: what every encoding of activations means. */
+static void encode(const tensor *w, double *x) {
+    const size_t whole = act_is_token(w->format.act) ? w->k : w->format.act == ACT_I8_32 ? 32 : 64;
+    if (w->format.act == ACT_F32) return;
+    if (act_is_static(w->format.act)) {
+        to_levels(x, w->k, (double)w->act_scale, (double)w->act_center);
+        return;
+    }
+    for (size_t i = 0; i < w->k; i += whole) {
+        const size_t n = w->k - i < whole ? w->k - i : whole;
+        to_levels(x + i, n, top_of(x + i, n) / 127, 0);
+    }
+}
+
+/* out[rows] = W encode(in) + bias */
+static void product(const tensor *w, const float *bias, const double *in, double *out) {
     float *row = zeros(w->k, sizeof *row);
+    double *x = zeros(w->k, sizeof *x);
+    memcpy(x, in, w->k * sizeof *x);
+    encode(w, x);
     for (size_t r = 0; r < w->rows; r++) {
         format_decode_row(&w->format, &w->layout, w->data, r, w->k, row);
         double sum = bias ? (double)bias[r] : 0;
         for (size_t i = 0; i < w->k; i++) sum += (double)row[i] * x[i];
         out[r] = sum;
     }
-    free(row);
+    free(row), free(x);
 }
 
 static void norm(const spec *s, const float *gain, const double *x, double *out) {
@@ -105,11 +133,11 @@ void reference_logits(const model *m, const int32_t *ids, size_t n, double *logi
     float *row = zeros(s->hidden, sizeof *row);
     double *x = zeros(s->hidden, sizeof *x), *a = zeros(s->hidden, sizeof *a);
     for (size_t t = 0; t < n; t++) {
-        format_decode_row(&m->embed->format, &m->embed->layout, m->embed->data, (size_t)ids[t], s->hidden, row);
+        format_decode_row(&m->embed.w->format, &m->embed.w->layout, m->embed.w->data, (size_t)ids[t], s->hidden, row);
         for (size_t i = 0; i < s->hidden; i++) x[i] = (double)row[i];
         for (size_t i = 0; i < s->layers; i++) run_layer(m, &m->layers[i], s->window[i], &pasts[i], t, x);
         norm(s, m->final_norm, x, a);
-        product(m->head, NULL, a, logits + t * s->vocab);
+        product(m->head.w, NULL, a, logits + t * s->vocab);
     }
     for (size_t i = 0; i < s->layers; i++) free(pasts[i].k), free(pasts[i].v);
     free(pasts), free(row), free(x), free(a);

@@ -55,6 +55,32 @@ Test(model, a_norm_that_it_cannot_run) {
     spec_free(&made), spec_free(&said);
 }
 
+static void refused_static(const tiny *t, const char *text) {
+    spec s = tiny_spec_aligned();
+    const char *path = folder_path("model.qbin");
+    tiny_write(path, &s, t);
+    model *m;
+    error e = {0};
+    cr_assert_eq(model_open(&m, path, &e), text ? E_FILE : OK, "%s", e.text);
+    if (text) cr_assert(strstr(e.text, text) && strstr(e.text, "model.qbin"), "says '%s', not '%s'", e.text, text);
+    model_close(&m);
+    spec_free(&s);
+}
+
+Test(model, matrices_of_one_input_agree_on_its_static_scale) {
+    refused_static(&(tiny){.format = "q4@static", .odd = "layers.1.k"},
+                   "tensor layers.1.k: scale 0.06 and centre 0 of its activations are not the 0.03");
+    refused_static(&(tiny){.format = "q8@static", .odd = "layers.0.up"}, "not the 0.03 and 0 of layers.0.gate, which has the same input");
+    refused_static(&(tiny){.format = "q4@static", .odd = "layers.1.down"}, NULL);
+    refused_static(&(tiny){.format = "q4@static", .other = "q4", .odd = "layers.0.v"}, NULL);
+}
+
+Test(model, a_centre_needs_its_shifts) {
+    refused_static(&(tiny){.format = "q4@static", .center = 0.125f, .no_shifts = true}, "embed.shift is missing");
+    refused_static(&(tiny){.format = "q4@static", .other = "q4", .center = 0.125f, .no_shifts = true}, "layers.0.q.shift is missing");
+    refused_static(&(tiny){.format = "q4@static", .center = 0.125f}, NULL);
+}
+
 Test(model, opens_what_fits) {
     spec s = tiny_spec();
     const char *path = folder_path("model.qbin");
@@ -64,7 +90,7 @@ Test(model, opens_what_fits) {
     cr_assert_eq(model_open(&m, path, &e), OK, "%s", e.text);
     cr_assert_null(m->tokenizer);
     cr_assert_null(m->layers[2].down.bias);
-    cr_assert_neq(m->head, m->embed);
+    cr_assert_neq(m->head.w, m->embed.w);
     model_close(&m);
     model_close(&m);
     spec_free(&s);

@@ -130,7 +130,7 @@ Test(observer, sees_the_norm_of_the_embedding_first) {
     tiny_ids(ids, N, s->vocab, 5);
     for (size_t t = 0; t < N; t++) {
         double square = 0;
-        format_decode_row(&m->embed->format, &m->embed->layout, m->embed->data, (size_t)ids[t], k, x);
+        format_decode_row(&m->embed.w->format, &m->embed.w->layout, m->embed.w->data, (size_t)ids[t], k, x);
         for (size_t i = 0; i < k; i++) square += (double)x[i] * (double)x[i];
         const double by = 1 / sqrt(square / (double)k + (double)s->norm_eps);
         for (size_t i = 0; i < k; i++) {
@@ -159,7 +159,7 @@ Test(observer, sees_what_the_output_layer_multiplies) {
     float *w = malloc(k * sizeof *w);
     for (size_t row = 0; row < s->vocab; row++) {
         double sum = 0;
-        format_decode_row(&m->head->format, &m->head->layout, m->head->data, row, k, w);
+        format_decode_row(&m->head.w->format, &m->head.w->layout, m->head.w->data, row, k, w);
         for (size_t i = 0; i < k; i++) sum += (double)w[i] * (double)r.values[(in * N + N - 1) * WIDEST + i];
         cr_assert_float_eq((double)session_logits(run)[row], sum, 1e-4 * (1 + fabs(sum)));
     }

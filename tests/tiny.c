@@ -104,6 +104,30 @@ static void fill_codes(builder *b, const format *f, const layout *l, uint8_t *ou
     }
 }
 
+/* Scale and centre of what it multiplies, and what the centre adds. */
+static void add_static(builder *b, size_t index) {
+    qbin_entry *e = &b->entries[index];
+    char name[TENSOR_NAME + 8];
+    if (!act_is_static(e->format.act)) return;
+    e->act_scale = strstr(e->name, "down") ? 0.1f : 0.03f; /* gated products are large */
+    if (b->tiny->odd && !strcmp(b->tiny->odd, e->name)) e->act_scale *= 2;
+    e->act_center = b->tiny->center;
+    if (e->act_center == 0 || b->tiny->no_shifts) return;
+    layout l;
+    cr_assert(format_layout(&e->format, e->rows, e->k, &l));
+    snprintf(name, sizeof name, "%s.shift", e->name);
+    add(b, name, 1, e->rows, 1);
+    float *shift = calloc(e->rows, sizeof *shift), *row = calloc(e->k, sizeof *row);
+    for (size_t r = 0; r < e->rows; r++) {
+        double sum = 0;
+        format_decode_row(&e->format, &l, b->data[index], r, e->k, row);
+        for (size_t i = 0; i < e->k; i++) sum += (double)row[i];
+        shift[r] = (float)((double)e->act_center * sum);
+    }
+    free(row);
+    b->data[b->n - 1] = (uint8_t *)shift;
+}
+
 static void add_matrix(builder *b, const char *name, uint64_t rows, uint64_t k, bool other) {
     const char *spelling = other && b->tiny->other ? b->tiny->other : b->tiny->format;
     qbin_entry *e = add(b, name, 2, rows, k);
@@ -120,6 +144,7 @@ static void add_matrix(builder *b, const char *name, uint64_t rows, uint64_t k, 
         fill_codes(b, &e->format, &l, data);
     }
     b->data[b->n - 1] = data;
+    add_static(b, b->n - 1);
 }
 
 static void add_layer(builder *b, const spec *s, uint32_t layer) {

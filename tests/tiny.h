@@ -2,12 +2,17 @@
 #ifndef QBIN_TESTS_TINY_H
 #define QBIN_TESTS_TINY_H
 
+#include <stdbool.h>
+
 #include "file/spec.h"
 
 typedef struct tiny {
     const char *format; /* of all matrices but those of `other`; NULL: f32 */
     const char *other;  /* of v, down and the embedding, to mix formats; NULL: as the rest */
     uint32_t seed;
+    float center;    /* of static activations */
+    const char *odd; /* a matrix whose static scale is another than that of its neighbours, or NULL */
+    bool no_shifts;  /* leave out the vectors that a centre needs */
 } tiny;
 
 /* A spec that a test may change before it writes: 3 layers, GQA, nothing a multiple of 64. tiny_spec_aligned: widths that are multiples of 64, which

@@ -11,6 +11,7 @@ session_options session_flags_options(const session_flags *f) {
         .isa = f->isa,
         .cache = f->cache,
         .stopped = signals_stopped,
+        .activations = f->activations,
     };
 }
 

@@ -7,28 +7,36 @@
 
 typedef struct session_flags { /* a member `session` of a command's settings */
     int64_t threads, batch, context;
-    const char *isa, *cache;
+    const char *isa, *cache, *activations;
 } session_flags;
 
 /* Rows of an option table; `settings` is the type of the command's settings. KERNEL_OPTIONS are SESSION_OPTIONS without the number of threads. */
-#define KERNEL_OPTIONS(settings)                                                                                                       \
-    {.name = "batch",                                                                                                                  \
-     .letter = 'b',                                                                                                                    \
-     .kind = OPTION_INT,                                                                                                               \
-     .value = "N",                                                                                                                     \
-     .offset = offsetof(settings, session.batch),                                                                                      \
-     .max = 65536,                                                                                                                     \
-     .help = "Tokens evaluated together; results do not depend on it (default: 512).",                                                 \
-     .alias = "batch-size"},                                                                                                           \
-        {.name = "isa",                                                                                                                \
-         .kind = OPTION_TEXT,                                                                                                          \
-         .value = "NAME",                                                                                                              \
-         .offset = offsetof(settings, session.isa),                                                                                    \
-         .check = session_flags_isa,                                                                                                   \
-         .help = "Instruction set of the kernels; results do not depend on it (default: the strongest that this CPU has)."},           \
-    {                                                                                                                                  \
-        .name = "cache-type", .kind = OPTION_TEXT, .value = "TYPE", .offset = offsetof(settings, session.cache), .choices = "f16|f32", \
-        .help = "What keys and values of past tokens are stored as (default: f16; f32 if all weights are f32)."                        \
+#define KERNEL_OPTIONS(settings)                                                                                                                \
+    {.name = "batch",                                                                                                                           \
+     .letter = 'b',                                                                                                                             \
+     .kind = OPTION_INT,                                                                                                                        \
+     .value = "N",                                                                                                                              \
+     .offset = offsetof(settings, session.batch),                                                                                               \
+     .max = 65536,                                                                                                                              \
+     .help = "Tokens evaluated together; results do not depend on it (default: 512).",                                                          \
+     .alias = "batch-size"},                                                                                                                    \
+        {.name = "isa",                                                                                                                         \
+         .kind = OPTION_TEXT,                                                                                                                   \
+         .value = "NAME",                                                                                                                       \
+         .offset = offsetof(settings, session.isa),                                                                                             \
+         .check = session_flags_isa,                                                                                                            \
+         .help = "Instruction set of the kernels; results do not depend on it (default: the strongest that this CPU has)."},                    \
+        {.name = "activations",                                                                                                                 \
+         .kind = OPTION_TEXT,                                                                                                                   \
+         .value = "HOW",                                                                                                                        \
+         .offset = offsetof(settings, session.activations),                                                                                     \
+         .choices = "block|token|f32",                                                                                                          \
+         .help =                                                                                                                                \
+             "What coded matrices multiply, whatever the file says: int8 with a scale for each block or for each token, or floats as they are " \
+             "(slow)."},                                                                                                                        \
+    {                                                                                                                                           \
+        .name = "cache-type", .kind = OPTION_TEXT, .value = "TYPE", .offset = offsetof(settings, session.cache), .choices = "f16|f32",          \
+        .help = "What keys and values of past tokens are stored as (default: f16; f32 if all weights are f32)."                                 \
     }
 
 #define SESSION_OPTIONS(settings)                                                                                   \

@@ -3,7 +3,6 @@
 #include "base/check.h"
 
 void activation_layout(activation *a, arena *m, unsigned codes, size_t n, size_t k) {
-    a->codes = codes;
     for (act_code code = 0; code < ACT_CODES; code++) {
         size_t values = 0, scales = 0, sums = 0;
         if (codes & 1u << code) acts_bytes(code, n, k, &values, &scales, &sums);
@@ -25,13 +24,15 @@ acts activation_acts(const activation *a, const kernels *table, act_code code, s
     };
 }
 
-void activation_encode(const activation *a, const kernels *table, activation_part part, const float *x, size_t ldx) {
+void activation_encode(const activation *a, const kernels *table, const encoding *how, activation_part part, const float *x, size_t ldx) {
     /* The kernel counts tokens and tiles from the start of the batch. The part's own rows may lie elsewhere: a pointer to where the batch would
      * start is formed as an integer, since it need not point into any array. */
     const float *origin = (const float *)((uintptr_t)x - (part.t0 * ldx + part.tile0 * TILE_K) * sizeof *x);
     for (act_code code = 0; code < ACT_CODES; code++) {
-        if (!(a->codes & 1u << code)) continue;
+        if (!(how->codes & 1u << code)) continue;
         acts all = activation_acts(a, table, code, part.n, part.k);
+        all.act_scale = how->act_scale;
+        all.act_center = how->act_center;
         table->encode[code](&all, origin, ldx, part.k, part.t0, part.t1, part.tile0, part.tile1);
     }
 }

@@ -7,13 +7,17 @@
 #include "kernels/kernels.h"
 
 typedef struct activation {
-    unsigned codes; /* bit c: encoding act_code c is kept */
     void *values[ACT_CODES];
     float *scales[ACT_CODES];
     int32_t *sums[ACT_CODES];
 } activation;
 
-/* Takes room for up to n tokens of up to k values. */
+typedef struct encoding {        /* what the products of one input want it to be */
+    unsigned codes;              /* bit c: encoded as act_code c */
+    float act_scale, act_center; /* of its static encodings */
+} encoding;
+
+/* Takes room for up to n tokens of up to k values, in encodings `codes`. */
 void activation_layout(activation *a, arena *m, unsigned codes, size_t n, size_t k);
 
 /* The buffers of one encoding, seen as n tokens of k values; a small value that each thread makes for itself. */
@@ -24,7 +28,8 @@ typedef struct activation_part {
     size_t n, k, t0, t1, tile0, tile1;
 } activation_part;
 
-/* Encodes x [t1 - t0][ldx], whose first value is token t0's at tile tile0, in every kept encoding. Disjoint parts may run in parallel. */
-void activation_encode(const activation *a, const kernels *table, activation_part part, const float *x, size_t ldx);
+/* Encodes x [t1 - t0][ldx], whose first value is token t0's at tile tile0, in every encoding that is wanted; one for whole tokens needs all tiles. Disjoint
+ * parts may run in parallel. */
+void activation_encode(const activation *a, const kernels *table, const encoding *how, activation_part part, const float *x, size_t ldx);
 
 #endif

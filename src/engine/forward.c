@@ -49,7 +49,7 @@ static range share_groups(const phase *p, const linear *l, size_t unit) {
 /* x = E[ids], and the rotations of the tokens' positions */
 static void embed(const phase *p) {
     session *s = p->s;
-    const tensor *e = s->model->embed;
+    const tensor *e = s->model->embed.w;
     const range mine = pool_share(p->n, 1, p->thread, s->threads);
     for (size_t t = mine.begin; t < mine.end; t++) {
         format_decode_row(&e->format, &e->layout, e->data, (size_t)s->ids[t], s->spec->hidden, p->x + t * s->hidden);
@@ -77,7 +77,7 @@ static void observe_share(const phase *p, size_t input, const float *x, size_t l
 /* ---- steps ---- */
 
 /* input = encode(norm(x)) */
-static void normalize(const phase *p, const float *gain, size_t input) {
+static void normalize(const phase *p, const float *gain, const encoding *how, size_t input) {
     const session *s = p->s;
     const size_t hidden = s->spec->hidden, panel = s->kernels->panel;
     const range mine = tokens_of(p);
@@ -86,7 +86,7 @@ static void normalize(const phase *p, const float *gain, size_t input) {
         for (size_t t = t0; t < t1; t++)
             s->kernels->rmsnorm(p->w->rows + (t - t0) * s->hidden, p->x + t * s->hidden, gain, hidden, s->spec->norm_eps);
         const activation_part part = {.n = p->n, .k = hidden, .t0 = t0, .t1 = t1, .tile1 = s->hidden / TILE_K};
-        activation_encode(input_of(p), s->kernels, part, p->w->rows, s->hidden);
+        activation_encode(input_of(p), s->kernels, how, part, p->w->rows, s->hidden);
         if (s->seen && !alone(p)) memcpy(s->seen + t0 * s->hidden, p->w->rows, (t1 - t0) * s->hidden * sizeof *s->seen);
     }
     if (!alone(p)) barrier(p);
@@ -94,12 +94,12 @@ static void normalize(const phase *p, const float *gain, size_t input) {
 }
 
 /* input = encode(the heads' results) */
-static void encode_heads(const phase *p, size_t input) {
+static void encode_heads(const phase *p, const encoding *how, size_t input) {
     const session *s = p->s;
     const range mine = tokens_of(p);
     const activation_part part = {
         .n = p->n, .k = (size_t)s->spec->heads * s->spec->head_dim, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->query / TILE_K};
-    activation_encode(input_of(p), s->kernels, part, s->q + (p->first + mine.begin) * s->query, s->query);
+    activation_encode(input_of(p), s->kernels, how, part, s->q + (p->first + mine.begin) * s->query, s->query);
     if (!alone(p)) barrier(p);
     observe_share(p, input, s->q + p->first * s->query, s->query);
 }
@@ -141,6 +141,23 @@ static void add_product(const phase *p, const linear *l, const activation *input
     }
 }
 
+/* Row groups of the next input, to be encoded when all of it is there. */
+static void keep_gated(const phase *p, range groups, const float *x, size_t ld) {
+    const session *s = p->s;
+    for (size_t t = 0; t < p->n; t++) {
+        memcpy(s->gated + t * s->inner + groups.begin * TILE_ROWS, x + t * ld, rows_in(groups) * sizeof *x);
+    }
+}
+
+/* What has been kept is encoded by whole tokens. */
+static void encode_gated(const phase *p, const block *b) {
+    const session *s = p->s;
+    const range mine = pool_share(p->n, s->kernels->panel, p->thread, s->threads);
+    const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->inner / TILE_K};
+    activation_encode(&s->down, s->kernels, &b->inner_in, part, s->gated + mine.begin * s->inner, s->inner);
+    barrier(p);
+}
+
 /* down = encode(act(gate input) * (up input)), in blocks of whole tiles of the next product */
 static void gate_up(const phase *p, const block *b, size_t input) {
     const session *s = p->s;
@@ -151,8 +168,9 @@ static void gate_up(const phase *p, const block *b, size_t input) {
         linear_rows(&b->gate, &with, g, p->w->gate, ld);
         linear_rows(&b->up, &with, g, p->w->up, ld);
         for (size_t t = 0; t < p->n; t++) s->gate.run(p->w->gate + t * ld, p->w->gate + t * ld, p->w->up + t * ld, rows);
+        if (encodes_tokens(b->inner_in.codes)) keep_gated(p, g, p->w->gate, ld);
         const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t1 = p->n, .tile0 = tile, .tile1 = tile + ld / TILE_K};
-        activation_encode(&s->down, s->kernels, part, p->w->gate, ld);
+        if (!encodes_tokens(b->inner_in.codes)) activation_encode(&s->down, s->kernels, &b->inner_in, part, p->w->gate, ld);
         const size_t begin = g.begin * TILE_ROWS, end = g.end * TILE_ROWS, inner = s->spec->intermediate;
         if (s->observer) observe(p, input, p->w->gate, ld, (range){begin, end < inner ? end : inner});
     }
@@ -163,7 +181,7 @@ static void compute_logits(session *s, int thread) {
     for (size_t t0 = s->wanted; t0 < s->n; t0 += s->slice) {
         const size_t left = s->n - t0, n = left < s->slice ? left : s->slice, width = logits_width(s);
         const phase p = phase_of(s, thread, t0, n);
-        normalize(&p, s->model->final_norm, input_count(s->spec) - 1);
+        normalize(&p, s->model->final_norm, &s->head_in, input_count(s->spec) - 1);
         if (t0 + n > s->scored) multiply(&p, &(result){&s->head, s->logits, width}, 1);
         barrier(&p);
         if (!s->sink) continue;
@@ -188,7 +206,7 @@ void forward(void *context, int thread) {
     barrier(&p);
     for (size_t i = 0; i < s->spec->layers; i++) {
         const block *b = &s->blocks[i];
-        normalize(&p, b->attn_norm, input_index(i, INPUT_ATTN));
+        normalize(&p, b->attn_norm, &b->attn_in, input_index(i, INPUT_ATTN));
         multiply_queries_keys_values(&p, b);
         barrier(&p);
         attention_store(s, b, thread);
@@ -197,12 +215,13 @@ void forward(void *context, int thread) {
         if (p.n == 0) return;
         attention_run(s, b, p.first, thread);
         barrier(&p);
-        encode_heads(&p, input_index(i, INPUT_HEADS));
+        encode_heads(&p, &b->heads_in, input_index(i, INPUT_HEADS));
         add_product(&p, &b->o, input_of(&p));
         barrier(&p);
-        normalize(&p, b->mlp_norm, input_index(i, INPUT_MLP));
+        normalize(&p, b->mlp_norm, &b->mlp_in, input_index(i, INPUT_MLP));
         gate_up(&p, b, input_index(i, INPUT_INNER));
         barrier(&p);
+        if (encodes_tokens(b->inner_in.codes)) encode_gated(&p, b);
         add_product(&p, &b->down, &s->down);
         ask_to_stop(&p);
         barrier(&p);

@@ -1,23 +1,42 @@
 #include "engine/linear.h"
 
-status linear_of(linear *out, weight w, const kernels *table, error *e) {
-    *out = (linear){.w = w.w, .bias = w.bias, .run = kernels_linear(table, &w.w->format)};
+status linear_of(linear *out, weight w, const char *activations, const kernels *table, error *e) {
+    *out = (linear){.w = w.w, .format = w.w->format, .bias = w.bias};
+    if (activations) format_set_act(&out->format, activations);
+    if (act_is_static(out->format.act)) out->shift = w.shift;
+    out->run = kernels_linear(table, &out->format);
     if (out->run) return OK;
     char name[FORMAT_NAME];
-    format_name(&w.w->format, name);
+    format_name(&out->format, name);
     return fail(e, E_FILE, "tensor %s: there is no kernel for its format %s", w.w->name, name);
+}
+
+/* Scale and centre are the same for all that have them: the model was checked. */
+encoding linear_encoding(const linear *const *products, size_t n) {
+    encoding all = {0};
+    for (size_t i = 0; i < n; i++) {
+        all.codes |= 1u << products[i]->format.act;
+        if (!act_is_static(products[i]->format.act)) continue;
+        all.act_scale = products[i]->w->act_scale;
+        all.act_center = products[i]->w->act_center;
+    }
+    return all;
+}
+
+static void add_rows(const product *p, const float *x, size_t rows, float *y, size_t ldy) {
+    for (size_t t = 0; t < p->n && x; t++) p->kernels->add(y + t * ldy, x, rows);
 }
 
 void linear_rows(const linear *l, const product *p, range groups, float *y, size_t ldy) {
     const size_t first = groups.begin * TILE_ROWS;
-    const acts a = activation_acts(p->input, p->kernels, l->w->format.act, p->n, l->w->k);
+    const acts a = activation_acts(p->input, p->kernels, l->format.act, p->n, l->w->k);
     /* The kernel counts rows from the tensor's start; as in activation_encode, that place need not be inside an array. */
     float *origin = (float *)((uintptr_t)y - first * sizeof *y);
-    const matrix w = {&l->w->format, &l->w->layout, l->w->data};
+    const matrix w = {&l->format, &l->w->layout, l->w->data};
     l->run(&w, &a, groups.begin, groups.end, origin, ldy, p->scratch);
-    if (!l->bias) return;
     const size_t end = groups.end * TILE_ROWS, last = end < l->w->rows ? end : l->w->rows;
-    for (size_t t = 0; t < p->n; t++) p->kernels->add(y + t * ldy, l->bias + first, last - first);
+    add_rows(p, l->shift ? l->shift + first : NULL, last - first, y, ldy);
+    add_rows(p, l->bias ? l->bias + first : NULL, last - first, y, ldy);
 }
 
 static uint64_t group_bytes(const linear *l) {

@@ -9,17 +9,18 @@
 
 typedef struct linear {
     const tensor *w;
-    const float *bias; /* [rows] or NULL */
+    format format;      /* the tensor's, with the activations that it really multiplies */
+    const float *bias;  /* [rows] or NULL */
+    const float *shift; /* [rows] or NULL: what the centre of static activations adds */
     linear_fn *run;
 } linear;
 
-/* Finds the kernel. E_FILE names the tensor and its format if there is none. */
-status linear_of(linear *out, weight w, const kernels *table, error *e);
+/* Finds the kernel. `activations`: NULL for those of the tensor's format, or a name that format_set_act knows. E_FILE names the tensor and its format if there
+ * is no kernel. */
+status linear_of(linear *out, weight w, const char *activations, const kernels *table, error *e);
 
-/* The bit of the encoding that it multiplies. */
-static inline unsigned linear_code(const linear *l) {
-    return 1u << l->w->format.act;
-}
+/* What the products of one input want of it together. */
+encoding linear_encoding(const linear *const *products, size_t n);
 
 typedef struct result { /* where a product goes: y [tokens][ld] */
     const linear *of;

@@ -48,10 +48,6 @@ static status find_tensor(finder *f, const char *name, uint32_t ndim, uint64_t r
     return OK;
 }
 
-static status find_matrix(finder *f, const char *name, dimension rows, dimension k, const tensor **out, error *e) {
-    return find_tensor(f, name, 2, f->shapes.of[rows], f->shapes.of[k], out, e);
-}
-
 /* A vector is used as it stands, so what must hold for the arithmetic to mean something is checked here: all numbers are finite. */
 static status find_vector(finder *f, const char *name, dimension rows, const float **out, error *e) {
     const tensor *t;
@@ -61,6 +57,28 @@ static status find_vector(finder *f, const char *name, dimension rows, const flo
         if (!isfinite(x[i])) return fail(e, E_FILE, "tensor %s: value %llu is not finite", name, (unsigned long long)i);
     }
     *out = x;
+    return OK;
+}
+
+static status find_matrix(finder *f, const char *name, dimension rows, dimension k, weight *out, error *e) {
+    char shift[TENSOR_NAME + 8];
+    TRY(find_tensor(f, name, 2, f->shapes.of[rows], f->shapes.of[k], &out->w, e));
+    if (out->w->act_center == 0) return OK;
+    snprintf(shift, sizeof shift, "%s.shift", name);
+    return find_vector(f, shift, rows, &out->shift, e);
+}
+
+/* A static encoding belongs to the input: matrices that read it must mean the same. */
+static status check_shared(const weight *const *readers, size_t n, error *e) {
+    const tensor *first = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const tensor *t = readers[i]->w;
+        if (!act_is_static(t->format.act)) continue;
+        if (!first) first = t;
+        if (t->act_scale == first->act_scale && t->act_center == first->act_center) continue;
+        return fail(e, E_FILE, "tensor %s: scale %g and centre %g of its activations are not the %g and %g of %s, which has the same input", t->name,
+                    (double)t->act_scale, (double)t->act_center, (double)first->act_scale, (double)first->act_center, first->name);
+    }
     return OK;
 }
 
@@ -77,11 +95,13 @@ static status find_layer(finder *f, uint32_t index, layer *l, error *e) {
         bool biased;
         memcpy(&biased, (const char *)s + m->bias, sizeof biased);
         snprintf(name, sizeof name, "layers.%u.%s", index, m->name);
-        TRY(find_matrix(f, name, m->rows, m->k, &w->w, e));
+        TRY(find_matrix(f, name, m->rows, m->k, w, e));
         snprintf(name, sizeof name, "layers.%u.%s_bias", index, m->name);
         if (biased) TRY(find_vector(f, name, m->rows, &w->bias, e));
     }
-    return OK;
+    const weight *const attn[] = {&l->q, &l->k, &l->v}, *const mlp[] = {&l->gate, &l->up};
+    TRY(check_shared(attn, sizeof attn / sizeof *attn, e));
+    return check_shared(mlp, sizeof mlp / sizeof *mlp, e);
 }
 
 static status find_all(finder *f, model *m, error *e) {

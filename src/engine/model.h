@@ -6,9 +6,10 @@
 #include "file/qbin.h"
 #include "text/tokenizer.h"
 
-typedef struct weight { /* one matrix with its optional bias */
+typedef struct weight { /* one matrix with what is added to its products */
     const tensor *w;    /* NULL: the spec has none here */
     const float *bias;  /* [rows] or NULL */
+    const float *shift; /* [rows]: the centre of its static activations times the sum of each row; NULL if the centre is 0 */
 } weight;
 
 typedef struct layer {
@@ -18,8 +19,8 @@ typedef struct layer {
 
 typedef struct model {
     qbin file;
-    tokenizer *tokenizer;       /* NULL if the file has none */
-    const tensor *embed, *head; /* head == embed when tied */
+    tokenizer *tokenizer; /* NULL if the file has none */
+    weight embed, head;   /* the same when tied */
     const float *final_norm;
     layer *layers; /* [spec.layers] */
 } model;
@@ -31,7 +32,7 @@ static inline const spec *model_spec(const model *m) {
 /* The token that is put before a text because the tokenizer says so; -1: none. */
 int32_t model_bos(const model *m);
 
-/* Maps the file and checks every tensor that the spec asks for. E_FILE names file and tensor. */
+/* Maps the file and checks every tensor that the spec asks for, and that matrices of one input agree on its static scale. E_FILE names file and tensor. */
 status model_open(model **out, const char *path, error *e);
 void model_close(model **m);
 

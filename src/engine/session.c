@@ -18,26 +18,31 @@ enum {
 
 /* ---- what a session is made of ---- */
 
-/* Encodings that the products with one input want. */
-static unsigned codes_of(const linear *const *products, size_t n) {
-    unsigned codes = 0;
-    for (size_t i = 0; i < n; i++) codes |= linear_code(products[i]);
-    return codes;
+static encoding encoding_of(const linear *a, const linear *b, const linear *c) {
+    const linear *const products[] = {a, b, c};
+    return linear_encoding(products, c ? 3 : b ? 2 : 1);
+}
+
+static void find_encodings(session *s) {
+    for (size_t i = 0; i < s->spec->layers; i++) {
+        block *b = &s->blocks[i];
+        b->attn_in = encoding_of(&b->q, &b->k, &b->v);
+        b->heads_in = encoding_of(&b->o, NULL, NULL);
+        b->mlp_in = encoding_of(&b->gate, &b->up, NULL);
+        b->inner_in = encoding_of(&b->down, NULL, NULL);
+    }
+    s->head_in = encoding_of(&s->head, NULL, NULL);
 }
 
 static unsigned input_codes(const session *s) {
-    unsigned codes = linear_code(&s->head);
-    for (size_t i = 0; i < s->spec->layers; i++) {
-        const block *b = &s->blocks[i];
-        const linear *const products[] = {&b->q, &b->k, &b->v, &b->o, &b->gate, &b->up};
-        codes |= codes_of(products, sizeof products / sizeof *products);
-    }
+    unsigned codes = s->head_in.codes;
+    for (size_t i = 0; i < s->spec->layers; i++) codes |= s->blocks[i].attn_in.codes | s->blocks[i].heads_in.codes | s->blocks[i].mlp_in.codes;
     return codes;
 }
 
 static unsigned down_codes(const session *s) {
     unsigned codes = 0;
-    for (size_t i = 0; i < s->spec->layers; i++) codes |= linear_code(&s->blocks[i].down);
+    for (size_t i = 0; i < s->spec->layers; i++) codes |= s->blocks[i].inner_in.codes;
     return codes;
 }
 
@@ -83,6 +88,7 @@ static void session_layout(session *s, arena *a) {
     s->table = arena_take(a, s->batch * s->spec->rope_dims, f);
     activation_layout(&s->input, a, input_codes(s), s->batch, widest_input(s));
     activation_layout(&s->down, a, down_codes(s), s->batch, s->inner);
+    s->gated = encodes_tokens(down_codes(s)) ? arena_take(a, s->batch * s->inner, f) : NULL;
     s->seen = s->observer ? arena_take(a, s->batch * s->hidden, f) : NULL;
     s->logits = arena_take(a, s->slice * logits_width(s), f);
     s->parts = arena_take(a, s->spec->heads * ((s->capacity + ATTEND_CHUNK - 1) / ATTEND_CHUNK), (s->head_pad + PART_EXTRA) * f);
@@ -90,20 +96,31 @@ static void session_layout(session *s, arena *a) {
     s->scratch_bytes = a->used - s->cache_bytes;
 }
 
-static status find_kernels(session *s, error *e) {
+/* Static ones stand in the file with their scales or not at all. */
+static status check_activations(const char *name, error *e) {
+    static const char *const names[] = {"block", "token", "f32"};
+    bool known = !name;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !known; i++) known = strcmp(name, names[i]) == 0;
+    return known ? OK : fail(e, E_USAGE, "unknown encoding of activations: %.40s; there are block, token and f32", name);
+}
+
+static status find_kernels(session *s, const char *how, error *e) {
+    TRY(check_activations(how, e));
     for (size_t i = 0; i < s->spec->layers; i++) {
         const layer *l = &s->model->layers[i];
         block *b = &s->blocks[i];
         *b = (block){.attn_norm = l->attn_norm, .mlp_norm = l->mlp_norm, .window = s->spec->window[i]};
-        TRY(linear_of(&b->q, l->q, s->kernels, e));
-        TRY(linear_of(&b->k, l->k, s->kernels, e));
-        TRY(linear_of(&b->v, l->v, s->kernels, e));
-        TRY(linear_of(&b->o, l->o, s->kernels, e));
-        TRY(linear_of(&b->gate, l->gate, s->kernels, e));
-        TRY(linear_of(&b->up, l->up, s->kernels, e));
-        TRY(linear_of(&b->down, l->down, s->kernels, e));
+        TRY(linear_of(&b->q, l->q, how, s->kernels, e));
+        TRY(linear_of(&b->k, l->k, how, s->kernels, e));
+        TRY(linear_of(&b->v, l->v, how, s->kernels, e));
+        TRY(linear_of(&b->o, l->o, how, s->kernels, e));
+        TRY(linear_of(&b->gate, l->gate, how, s->kernels, e));
+        TRY(linear_of(&b->up, l->up, how, s->kernels, e));
+        TRY(linear_of(&b->down, l->down, how, s->kernels, e));
     }
-    return linear_of(&s->head, (weight){.w = s->model->head}, s->kernels, e);
+    TRY(linear_of(&s->head, s->model->head, how, s->kernels, e));
+    find_encodings(s);
+    return OK;
 }
 
 /* A file that rounds nothing is not rounded here either: its logits can be compared with those of a float32 reference. */
@@ -171,7 +188,7 @@ static status take_memory(session *s, error *e) {
 static status build(session *s, const session_options *o, error *e) {
     TRY(kernels_choose(&s->kernels, o->isa, e));
     TRY(choose_cache(s, o->cache, e));
-    TRY(find_kernels(s, e));
+    TRY(find_kernels(s, o->activations, e));
     TRY(choose_sizes(s, o, e));
     choose_functions(s);
     TRY(take_memory(s, e));

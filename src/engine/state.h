@@ -21,6 +21,7 @@ enum {
 typedef struct block { /* a layer: its weights with their kernels, and its keys and values */
     const float *attn_norm, *mlp_norm;
     linear q, k, v, o, gate, up, down;
+    encoding attn_in, heads_in, mlp_in, inner_in; /* of their inputs */
     uint32_t window;
     uint8_t *keys, *values; /* [kv_heads][context / 16][head_dim][16], [kv_heads][context][head_pad] in the cache's type */
 } block;
@@ -53,6 +54,7 @@ struct session {
     arena arena;
     block *blocks;
     linear head;
+    encoding head_in;
     worker *workers; /* [threads] */
     size_t context, batch, position;
     size_t capacity; /* positions that the cache has room for: the context padded to 16 */
@@ -70,6 +72,7 @@ struct session {
     float *table;     /* [batch][rope_dims]: cosines and sines */
     activation input; /* of the products of hidden and query width */
     activation down;  /* of the product of inner width */
+    float *gated;     /* [batch][inner]: input of that product while it is not encoded; NULL if no layer encodes it by whole tokens */
     float *logits;    /* [slice][vocab] */
     float *seen;      /* [batch][hidden]: normalised tokens as an observer gets them; NULL without one */
     float *parts;     /* [kv_heads][chunks][heads of a KV head][head_pad + PART_EXTRA]: attention of one token to single chunks */
@@ -83,6 +86,11 @@ struct session {
     const logits_sink *sink;
     const float *last; /* logits of the last position */
 };
+
+/* Is there one among these encodings that needs whole rows? */
+static inline bool encodes_tokens(unsigned codes) {
+    return codes & (1u << ACT_TOKEN_64 | 1u << ACT_TOKEN_32);
+}
 
 static inline size_t logits_width(const session *s) {
     return s->head.w->layout.groups * TILE_ROWS;
