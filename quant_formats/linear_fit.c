@@ -72,7 +72,7 @@ typedef struct found {
     grid at;
 } found;
 
-enum { KEPT = 2, WIDTHS = 7, SHIFTS = 2, REFITS = 4 };
+enum { KEPT = 3, REFITS = 6, FEW = 128, CUTS = 24 };
 
 static void keep(found best[KEPT], found new) {
     for (int i = 0; i < KEPT; i++) {
@@ -99,20 +99,50 @@ static void descend(const format *f, const fit_block *b, float w, float hi, grid
     }
 }
 
+/* A candidate, corrected by least squares. */
+static void try_grid(const fit_block *b, float w, float hi, float by, float low, found rough[KEPT]) {
+    const fit_sums2 s = sum_asymmetric(b, by, low, hi);
+    float t, m;
+    if (!solve_asymmetric(&s, w, &t, &m)) return;
+    keep(rough, (found){(s.rr - t * s.lr - m * s.r) / (by * by), {(1 + t) / by, low + m / by}});
+}
+
 /* Candidates put half a step fewer to three more steps over the range of the block (make_qkx2_quants of llama.cpp tries one step about it), and begin at the
- * smallest value or half a step above: clipping both ends often pays. Each is corrected by least squares. */
+ * smallest value or some way above: clipping both ends often pays. Where there are few levels more of them are tried. */
+static void try_block(const fit_block *b, float w, float hi, grid start, found rough[KEPT]) {
+    const int widths = hi < 8 ? 11 : 8, shifts = hi < 8 ? 5 : 3;
+    const float width = start.scale * hi, wider = 4.2f / (float)widths, shift = hi < 8 ? 0.35f : 0.4f;
+    for (int i = 0; i < widths * shifts; i++) {
+        const float by = (hi - 0.6f + wider * (float)(i / shifts)) / width;
+        try_grid(b, w, hi, by, start.min + shift * (float)(i % shifts) / by, rough);
+    }
+}
+
+/* The extremes of many values lie far out: first both ends come in by a factor, then each alone. */
+static void try_many(const fit_block *b, float w, float hi, grid start, found rough[KEPT]) {
+    const float low = start.min, high = start.min + start.scale * hi, middle = low + (high - low) / 2, nearer = 0.9f;
+    float cut = 1;
+    for (int i = 0; i < CUTS; i++, cut *= nearer) {
+        const float from = middle + (low - middle) * cut, to = middle + (high - middle) * cut;
+        try_grid(b, w, hi, hi / (to - from), from, rough);
+    }
+    const grid best = rough[0].at;
+    const float from = best.min, width = best.scale * hi;
+    for (int i = -3; i <= 3; i++) {
+        for (int j = -3; j <= 3; j++) {
+            const float less = from + 0.07f * (float)i * width, more = from + width + 0.07f * (float)j * width;
+            try_grid(b, w, hi, hi / (more - less), less, rough);
+        }
+    }
+}
+
 grid fit_asymmetric(const format *f, const fit_block *b, float hi, grid start) {
     if (start.scale == 0) return start;
-    const float width = start.scale * hi, w = sum_weights(b);
-    found rough[KEPT] = {{INFINITY, start}, {INFINITY, start}}, best = {INFINITY, start};
-    for (int i = 0; i < WIDTHS * SHIFTS; i++) {
-        const float by = (hi - 0.6f + 0.6f * (float)(i / SHIFTS)) / width;
-        const float low = start.min + 0.5f * (float)(i % SHIFTS) / by;
-        const fit_sums2 s = sum_asymmetric(b, by, low, hi);
-        float t, m;
-        if (!solve_asymmetric(&s, w, &t, &m)) continue;
-        keep(rough, (found){(s.rr - t * s.lr - m * s.r) / (by * by), {(1 + t) / by, low + m / by}});
-    }
+    const float w = sum_weights(b);
+    found rough[KEPT], best = {INFINITY, start};
+    for (int i = 0; i < KEPT; i++) rough[i] = (found){INFINITY, start};
+    try_block(b, w, hi, start, rough);
+    if (b->n > FEW) try_many(b, w, hi, start, rough);
     descend(f, b, w, hi, start, &best);
     for (int i = 0; i < KEPT; i++) {
         if (rough[i].cost < INFINITY) descend(f, b, w, hi, (grid){grid_round(f, rough[i].at.scale), grid_round(f, rough[i].at.min)}, &best);
