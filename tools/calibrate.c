@@ -18,7 +18,7 @@ typedef struct calibrate_settings {
     text_list merge;
     int64_t window, chunks, skip;
     session_flags session;
-    bool force, quiet;
+    bool force, products, quiet;
 } calibrate_settings;
 
 typedef struct job {
@@ -29,6 +29,7 @@ typedef struct job {
     id_list ids;
     windows windows;
     statistics *statistics;
+    products *products; /* NULL unless they are wanted */
     session *session;
     int32_t *window; /* ids of one */
 } job;
@@ -81,6 +82,9 @@ static void take(void *context, int thread, const observation *seen) {
     if (left_out >= seen->n) return;
     const sighting values = {seen->input, seen->n - left_out, seen->channel, seen->channels, seen->x + left_out * seen->ld, seen->ld};
     statistics_take(j->statistics, thread, &values);
+    if (!j->products) return;
+    const size_t first = seen->position + left_out - skip;
+    products_take(j->products, &(glimpse){seen->input, first, values.tokens, values.channel, values.channels, values.x, values.ld});
 }
 
 static status read_windows(job *j, error *e) {
@@ -93,6 +97,7 @@ static status read_windows(job *j, error *e) {
         windows_copy(w, i, j->window);
         session_rewind(j->session, 0);
         s = session_eval(j->session, j->window, w->context, NULL, e);
+        if (s == OK && j->products) s = products_end_window(j->products, w->context - (size_t)j->set->skip, e);
         if (s == OK && statistics_end_window(j->statistics, w->context - (size_t)j->set->skip, e) != OK) s = fail_in(e, j->set->model);
     }
     progress_close(&line);
@@ -108,6 +113,13 @@ static json_t *describe_text(const job *j) {
                      j->windows.bos);
 }
 
+static status open_products(job *j, const spec *s, size_t window, int threads, error *e) {
+    if (!j->set->products) return OK;
+    TRY(products_open(&j->products, s, window, threads, e));
+    statistics_keep_products(j->statistics, j->products);
+    return OK;
+}
+
 static status read_text(job *j, error *e) {
     const observer watching = {take, j};
     session_options o = session_flags_options(&j->set->session);
@@ -115,6 +127,7 @@ static status read_text(job *j, error *e) {
     o.observer = &watching;
     TRY(session_open(&j->session, j->model, &o, e));
     TRY(statistics_open(&j->statistics, model_spec(j->model), calibration_identity_of(&j->model->file), session_threads(j->session), e));
+    TRY(open_products(j, model_spec(j->model), j->windows.context, session_threads(j->session), e));
     TRY(read_windows(j, e));
     statistics_add_text(j->statistics, describe_text(j));
     return OK;
@@ -151,6 +164,7 @@ static status calibrate(job *j, error *e) {
         TRY(read_text(j, e));
     } else {
         TRY(statistics_open(&j->statistics, &j->merge->file.spec, j->merge->model, 1, e));
+        TRY(open_products(j, &j->merge->file.spec, 1, 1, e));
     }
     for (size_t i = 0; i < set->merge.n; i++) TRY(statistics_add(j->statistics, &j->merge[i], e));
     TRY(signals_check(e));
@@ -166,6 +180,7 @@ static status calibrate(job *j, error *e) {
 static void close_job(job *j) {
     session_close(&j->session);
     statistics_close(&j->statistics);
+    products_close(&j->products);
     for (size_t i = 0; j->merge && i < j->set->merge.n; i++) calibration_close(&j->merge[i]);
     free(j->merge);
     free(j->window);
@@ -227,6 +242,10 @@ static const option options[] = {
      .value = "FILE",
      .offset = FIELD(merge),
      .help = "A calibration of the same model that is added; repeatable."},
+    {.name = "products",
+     .kind = OPTION_FLAG,
+     .offset = FIELD(products),
+     .help = "Also store how channels go together (k * k / 2 numbers for an input of k), for convert --method gptq."},
     SESSION_OPTIONS(calibrate_settings),
     {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = FIELD(quiet), .help = "No progress and no report."},
     {0},

@@ -10,8 +10,9 @@
 
 #include "base/json.h"
 #include "quantize/calibration_names.h"
+#include "quantize/factor.h"
 
-const char *const calibration_names[CALIBRATION_VECTORS + 1] = {"mean", "square", "min", "max", "low", "high", "histogram"};
+const char *const calibration_names[CALIBRATION_PARTS] = {"mean", "square", "min", "max", "low", "high", "histogram", "products"};
 
 enum { HEX = 16 };
 
@@ -80,7 +81,7 @@ static bool is_limb(float x) {
 static status read_histogram(const calibration *c, calibration_input *in, error *e) {
     const float *pairs = NULL;
     uint64_t sum = 0;
-    TRY(read_vector(c, in, CALIBRATION_VECTORS, 2 * HISTOGRAM_BINS, &pairs, e));
+    TRY(read_vector(c, in, CALIBRATION_HISTOGRAM, 2 * HISTOGRAM_BINS, &pairs, e));
     in->histogram = malloc(HISTOGRAM_BINS * sizeof *in->histogram);
     if (!in->histogram) return fail(e, E_MEMORY, "no memory for a histogram");
     for (size_t i = 0; i < HISTOGRAM_BINS; i++) {
@@ -120,6 +121,7 @@ static status read_input(calibration *c, size_t index, const json_t *said, error
     in->high = (float)high;
     for (size_t v = 0; v < CALIBRATION_VECTORS; v++) TRY(read_vector(c, in, v, in->k, vectors[v], e));
     TRY(check_channels(in, e));
+    if (c->has_products) TRY(read_vector(c, in, CALIBRATION_PRODUCTS, triangle_size(in->k), &in->products, e));
     return read_histogram(c, in, e);
 }
 
@@ -136,6 +138,7 @@ static status read_parts(calibration *c, error *e) {
     size_t n;
     TRY(json_to_object(said, "calibration", e));
     TRY(read_identity(said, &c->model, e));
+    if (json_object_get(said, "products")) TRY(json_to_bool(json_object_get(said, "products"), "products", &c->has_products, e));
     c->texts = json_object_get(said, "texts");
     TRY(json_to_array(c->texts, "texts", SIZE_MAX, &n, e));
     inputs = json_object_get(said, "inputs");

@@ -5,7 +5,8 @@
  * ".histogram" of all its values: for each bin a pair (a, b) of whole numbers below 2^24, the count a + b * 2^24. "low" and "high" are exponential
  * moving averages of the least and largest value of a window with momentum 0.01; the first hundred windows are averaged alike. Its metadata has the
  * spec of the model and an object "calibration": "model" (identity), "momentum", "texts" (file, bytes, xxh3, context, windows, skip, bos) and "inputs"
- * (name, tokens, windows, and low and high of the whole input). */
+ * (name, tokens, windows, and low and high of the whole input). If that object says "products": true, each input also has a vector ".products", the triangle
+ * (factor.h) of E[x_i x_j]: large, and wanted by methods that compensate errors. */
 #ifndef QBIN_QUANTIZE_CALIBRATION_H
 #define QBIN_QUANTIZE_CALIBRATION_H
 
@@ -26,6 +27,7 @@ typedef struct calibration_input {
     const float *mean, *square, *min, *max, *ema_low, *ema_high; /* [k], borrowed from the file */
     float low, high;                                             /* moving average of the range of all channels */
     uint64_t *histogram;                                         /* [HISTOGRAM_BINS], owned */
+    const float *products;                                       /* triangle of E[x_i x_j] (factor.h), borrowed; NULL: not there */
     size_t silent;                                               /* channels that were never anything but zero */
 } calibration_input;
 
@@ -35,6 +37,7 @@ typedef struct calibration {
     calibration_input *inputs; /* [n], by number */
     size_t n;
     const json_t *texts; /* array, borrowed */
+    bool has_products;
 } calibration;
 
 /* E_FILE names file and input. calibration_close takes {0} too. */

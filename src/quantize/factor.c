@@ -136,21 +136,22 @@ static void invert(double *m, size_t k, double *own, int threads) {
 /* The mean of the diagonal; 0 if anything is not finite or nothing is positive. */
 static double diagonal_mean(const float *h, size_t k) {
     double sum = 0;
+    for (size_t i = 0; i < triangle_size(k); i++) {
+        if (!isfinite(h[i])) return 0;
+    }
     for (size_t i = 0; i < k; i++) {
-        for (size_t j = i; j < k; j++) {
-            if (!isfinite(h[i * k + j])) return 0;
-        }
-        if (h[i * k + i] < 0) return 0;
-        sum += (double)h[i * k + i];
+        const float own = h[triangle_at(k, i) + i];
+        if (own < 0) return 0;
+        sum += (double)own;
     }
     return sum / (double)k;
 }
 
 static void load_damped(double *m, const float *h, size_t k, double mean, double damp) {
     for (size_t i = 0; i < k; i++) {
-        for (size_t j = i; j < k; j++) m[i * k + j] = (double)h[i * k + j];
-        const double own = (double)h[i * k + i];
-        m[i * k + i] = (own > 0 ? own : mean) + damp * mean;
+        const float *row = h + triangle_at(k, i);
+        for (size_t j = i; j < k; j++) m[i * k + j] = (double)row[j];
+        m[i * k + i] = (row[i] > 0 ? (double)row[i] : mean) + damp * mean;
     }
 }
 

@@ -15,7 +15,6 @@ enum {
     PART_ROWS = 256,
     LINE = 64, /* alignment of what kernels read */
 };
-static const double damping = 0.01;
 
 struct products {
     const spec *spec;
@@ -25,10 +24,13 @@ struct products {
     size_t window, n;
     int threads;
     float **values; /* [n] of [window][k] */
-    float **sums;   /* [n] of [k][k] */
-    float *weight;  /* [k padded to 16 / 16][window padded to 64][16]: as the kernels take one input's values */
-    float *panels;  /* the same as panels of channels */
+    float **sums;   /* [n] of triangles */
 };
+
+typedef struct worker { /* what a thread owns: the values of one input as the kernels take them */
+    float *weight;      /* [k padded to 16 / 16][window padded to 64][16] */
+    float *panels;      /* the same as panels of channels */
+} worker;
 
 static size_t padded_tokens(const products *p) {
     return round_up(p->window, TILE_K);
@@ -49,8 +51,8 @@ static float *take_floats(uint64_t rows, uint64_t columns) {
 }
 
 static uint64_t bytes_wanted(const products *p) {
-    uint64_t total = 2 * widest(p) * padded_tokens(p);
-    for (size_t i = 0; i < p->n; i++) total += input_width(p->spec, i) * (input_width(p->spec, i) + p->window);
+    uint64_t total = 0;
+    for (size_t i = 0; i < p->n; i++) total += triangle_size(input_width(p->spec, i)) + input_width(p->spec, i) * p->window;
     return total * sizeof(float);
 }
 
@@ -61,12 +63,10 @@ static status take_memory(products *p, error *e) {
     for (size_t i = 0; p->values && p->sums && good && i < p->n; i++) {
         const size_t k = input_width(p->spec, i);
         p->values[i] = take_floats(p->window, k);
-        p->sums[i] = take_floats(k, k);
+        p->sums[i] = take_floats(1, triangle_size(k));
         good = p->values[i] && p->sums[i];
     }
-    p->weight = take_floats(widest(p), padded_tokens(p));
-    p->panels = take_floats(widest(p), padded_tokens(p));
-    good = good && p->values && p->sums && p->weight && p->panels;
+    good = good && p->values && p->sums;
     return good ? OK : fail(e, E_MEMORY, "no memory for the %llu MB of products of all inputs", (unsigned long long)(bytes_wanted(p) >> 20));
 }
 
@@ -91,8 +91,6 @@ void products_close(products **p) {
     }
     free((*p)->values);
     free((*p)->sums);
-    free((*p)->weight);
-    free((*p)->panels);
     free(*p);
     *p = NULL;
 }
@@ -110,68 +108,74 @@ static void pack_channels(const products *p, const float *x, size_t k, size_t to
     for (size_t t = 0; t < tokens; t++) memcpy(out + t * width, x + t * k + first, n * sizeof *out);
 }
 
-static void pack_input(products *p, const float *x, size_t k, size_t tokens) {
-    const size_t width = p->kernels->panel, length = padded_tokens(p);
-#pragma omp parallel num_threads(p->threads)
-    {
-#pragma omp for schedule(static) nowait
-        for (size_t c = 0; c < k; c += TILE_ROWS) {
-            pack_channels(p, x, k, tokens, c, k - c < TILE_ROWS ? k - c : TILE_ROWS, TILE_ROWS, p->weight + c * length);
-        }
-#pragma omp for schedule(static)
-        for (size_t c = 0; c < k; c += width) {
-            const size_t n = k - c < width ? k - c : width;
-            pack_channels(p, x, k, tokens, c, n, n, p->panels + c * length);
-        }
+static void pack_input(const products *p, const worker *w, size_t input, size_t tokens) {
+    const size_t k = input_width(p->spec, input), width = p->kernels->panel, length = padded_tokens(p);
+    const float *x = p->values[input];
+    for (size_t c = 0; c < k; c += TILE_ROWS) {
+        pack_channels(p, x, k, tokens, c, k - c < TILE_ROWS ? k - c : TILE_ROWS, TILE_ROWS, w->weight + c * length);
+    }
+    for (size_t c = 0; c < k; c += width) {
+        const size_t n = k - c < width ? k - c : width;
+        pack_channels(p, x, k, tokens, c, n, n, w->panels + c * length);
     }
 }
 
-typedef struct strip { /* rows [first, first + n) of an input's sums [k][k] */
+typedef struct strip { /* rows [first, first + n) of an input's sums */
     float *sums;
     size_t k, first, n;
 } strip;
 
 /* Adds the window's products of the strip's channels with those of the row groups [begin, end). */
-static void add_part(const products *p, const layout *l, const strip *s, size_t begin, size_t end) {
+static void add_part(const products *p, const worker *own, const layout *l, const strip *s, size_t begin, size_t end) {
     _Alignas(LINE) float part[PANELS * PANEL_MAX * PART_ROWS];
-    const matrix w = {&p->format, l, (const uint8_t *)p->weight};
-    const acts a = {.code = ACT_F32, .n = s->n, .tiles = l->tiles, .width = p->kernels->panel, .values = p->panels + s->first * padded_tokens(p)};
+    const matrix w = {&p->format, l, (const uint8_t *)own->weight};
+    const acts a = {.code = ACT_F32, .n = s->n, .tiles = l->tiles, .width = p->kernels->panel, .values = own->panels + s->first * padded_tokens(p)};
     /* The kernel counts rows from the first group of all: a pointer to where that would be is formed as an integer. */
     float *origin = (float *)((uintptr_t)part - begin * TILE_ROWS * sizeof *part);
     p->multiply(&w, &a, begin, end, origin, PART_ROWS, NULL);
     for (size_t i = 0; i < s->n; i++) {
         const size_t from = s->first + i > begin * TILE_ROWS ? s->first + i : begin * TILE_ROWS;
-        float *row = s->sums + (s->first + i) * s->k;
+        float *row = s->sums + triangle_at(s->k, s->first + i);
         for (size_t j = from; j < end * TILE_ROWS && j < s->k; j++) row[j] += part[i * PART_ROWS + j - begin * TILE_ROWS];
     }
 }
 
 /* All of the strip from the diagonal on. */
-static void add_strip(const products *p, const layout *l, const strip *s) {
+static void add_strip(const products *p, const worker *w, const layout *l, const strip *s) {
     const size_t step = PART_ROWS / TILE_ROWS;
-    for (size_t g = s->first / TILE_ROWS; g < l->groups; g += step) add_part(p, l, s, g, g + step < l->groups ? g + step : l->groups);
+    for (size_t g = s->first / TILE_ROWS; g < l->groups; g += step) add_part(p, w, l, s, g, g + step < l->groups ? g + step : l->groups);
 }
 
-static void add_input(products *p, size_t input, size_t tokens) {
+static void add_input(const products *p, const worker *w, size_t input, size_t tokens) {
     const size_t k = input_width(p->spec, input), rows = PANELS * p->kernels->panel;
     layout l;
     format_layout(&p->format, k, padded_tokens(p), &l); /* of a size that memory was found for */
-    pack_input(p, p->values[input], k, tokens);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(p->threads)
-    for (size_t first = 0; first < k; first += rows) add_strip(p, &l, &(strip){p->sums[input], k, first, k - first < rows ? k - first : rows});
+    pack_input(p, w, input, tokens);
+    for (size_t first = 0; first < k; first += rows) add_strip(p, w, &l, &(strip){p->sums[input], k, first, k - first < rows ? k - first : rows});
 }
 
-void products_end_window(products *p, size_t tokens) {
-    for (size_t i = 0; i < p->n; i++) add_input(p, i, tokens);
-}
-
-status products_factorize(products *p, error *e) {
-    for (size_t i = 0; i < p->n; i++) {
-        char name[INPUT_NAME];
-        input_name(p->spec, i, name);
-        if (factor_inverse(p->sums[i], p->sums[i], input_width(p->spec, i), damping, p->threads, e) != OK) return fail_in(e, name);
+status products_end_window(products *p, size_t tokens, error *e) {
+    bool good = true;
+#pragma omp parallel num_threads(p->threads)
+    {
+        const worker w = {take_floats(widest(p), padded_tokens(p)), take_floats(widest(p), padded_tokens(p))};
+        const bool ready = w.weight && w.panels;
+#pragma omp for schedule(dynamic, 1)
+        for (size_t i = 0; i < p->n; i++) {
+            if (ready) add_input(p, &w, i, tokens);
+        }
+        free(w.weight);
+        free(w.panels);
+        if (!ready) {
+#pragma omp atomic write
+            good = false;
+        }
     }
-    return OK;
+    return good ? OK : fail(e, E_MEMORY, "no memory for the products of an input");
+}
+
+void products_add(products *p, size_t input, const float *sums, double by) {
+    for (size_t i = 0; i < triangle_size(input_width(p->spec, input)); i++) p->sums[input][i] += (float)(by * (double)sums[i]);
 }
 
 const float *products_of(const products *p, size_t input) {

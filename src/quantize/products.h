@@ -1,5 +1,5 @@
 /* products.h: the products of the channels of each input with each other, summed over the tokens of a text: H = X^T X, what error-compensating methods need
- * (GPTQ's Hessian without its factor 2). Owns the sums of a whole model, k * k floats for each input, and the values of one window; the sums have the same
+ * (GPTQ's Hessian without its factor 2). Owns the sums of a whole model, k * (k + 1) / 2 floats for each input, and the values of one window; the sums have the same
  * bits for any number of threads, any split into batches and any instruction set. Refuses values that are not finite. */
 #ifndef QBIN_QUANTIZE_PRODUCTS_H
 #define QBIN_QUANTIZE_PRODUCTS_H
@@ -22,13 +22,13 @@ typedef struct glimpse {
 } glimpse;
 void products_take(products *p, const glimpse *seen);
 
-/* Adds the window's first `tokens` tokens to the sums. */
-void products_end_window(products *p, size_t tokens);
+/* Adds the window's first `tokens` tokens to the sums. E_MEMORY. */
+status products_end_window(products *p, size_t tokens, error *e);
 
-/* Sums become factors (factor.h), in place and once, after the last window. E_RUN names the input that has none. */
-status products_factorize(products *p, error *e);
+/* Adds sums that were made before, as products_of gives them, times `by`. */
+void products_add(products *p, size_t input, const float *sums, double by);
 
-/* [k][k] of an input: the upper triangle of the sums or, after products_factorize, of the factor. */
+/* The sums of an input with k channels, the triangle of H (factor.h). */
 const float *products_of(const products *p, size_t input);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/version.h"
 #include "quantize/calibration_names.h"
+#include "quantize/factor.h"
 
 typedef struct gathered { /* of one input */
     size_t k;
@@ -28,6 +29,7 @@ struct statistics {
     size_t n;
     uint32_t (*bins)[HISTOGRAM_BINS]; /* [threads]: counts of one call */
     json_t *texts;
+    products *products; /* borrowed, or NULL */
 };
 
 /* ---- memory ---- */
@@ -153,6 +155,10 @@ void statistics_add_text(statistics *s, json_t *text) {
     json_array_append_new(s->texts, text);
 }
 
+void statistics_keep_products(statistics *s, products *p) {
+    s->products = p;
+}
+
 /* ---- other calibrations ---- */
 
 static float weighted(float a, uint64_t weight_a, float b, uint64_t weight_b) {
@@ -182,7 +188,11 @@ status statistics_add(statistics *s, const calibration *c, error *e) {
     for (i = 0; i < s->n; i++) {
         if (i >= c->n || c->inputs[i].k != s->inputs[i].k) return fail(e, E_FILE, "%s: is a calibration of another model", c->file.map.path);
     }
-    for (i = 0; i < s->n; i++) add_input(&s->inputs[i], &c->inputs[i]);
+    if (s->products && !c->has_products) return fail(e, E_FILE, "%s: has no products of inputs to add", c->file.map.path);
+    for (i = 0; i < s->n; i++) {
+        add_input(&s->inputs[i], &c->inputs[i]);
+        if (s->products) products_add(s->products, i, c->inputs[i].products, (double)c->inputs[i].tokens);
+    }
     json_array_foreach(c->texts, i, text) json_array_append(s->texts, text);
     return OK;
 }
@@ -210,9 +220,9 @@ static json_t *describe(const statistics *s) {
     }
     char model[17];
     snprintf(model, sizeof model, "%016" PRIx64, s->identity);
-    return json_pack("{s:o, s:[s], s:s, s:{s:s, s:f, s:O, s:o}, s:s}", "spec", spec_to_json(s->spec), "requires", qbin_calibration.name, "kind",
-                     qbin_calibration.name, "calibration", "model", model, "momentum", CALIBRATION_MOMENTUM, "texts", s->texts, "inputs", inputs,
-                     "producer", "qbin " QBIN_VERSION);
+    return json_pack("{s:o, s:[s], s:s, s:{s:s, s:f, s:b, s:O, s:o}, s:s}", "spec", spec_to_json(s->spec), "requires", qbin_calibration.name, "kind",
+                     qbin_calibration.name, "calibration", "model", model, "momentum", CALIBRATION_MOMENTUM, "products", s->products != NULL, "texts",
+                     s->texts, "inputs", inputs, "producer", "qbin " QBIN_VERSION);
 }
 
 static status write_input(const gathered *g, qbin_writer *w, size_t first, float *room, error *e) {
@@ -227,14 +237,34 @@ static status write_input(const gathered *g, qbin_writer *w, size_t first, float
         room[2 * i] = (float)(g->histogram[i] % CALIBRATION_LIMB);
         room[2 * i + 1] = (float)(g->histogram[i] / CALIBRATION_LIMB);
     }
-    return qbin_write(w, first + CALIBRATION_VECTORS, 0, room, 2 * HISTOGRAM_BINS * sizeof(float), e);
+    return qbin_write(w, first + CALIBRATION_HISTOGRAM, 0, room, 2 * HISTOGRAM_BINS * sizeof(float), e);
+}
+
+/* Row by row of the triangle, each as a mean. */
+static status write_products(const gathered *g, const float *sums, qbin_writer *w, size_t entry, float *room, error *e) {
+    const double tokens = g->tokens ? (double)g->tokens : 1;
+    for (size_t i = 0; i < g->k; i++) {
+        const size_t from = triangle_at(g->k, i) + i, n = g->k - i;
+        for (size_t j = 0; j < n; j++) room[j] = (float)((double)sums[from + j] / tokens);
+        TRY(qbin_write(w, entry, from * sizeof *room, room, n * sizeof *room, e));
+    }
+    return OK;
+}
+
+/* How many vectors an input has. */
+static size_t parts_of(const statistics *s) {
+    return s->products ? CALIBRATION_PARTS : CALIBRATION_PRODUCTS;
 }
 
 static status write_all(const statistics *s, const char *path, qbin_entry *entries, const char *meta, float *room, error *e) {
     qbin_writer *w;
-    const size_t each = CALIBRATION_VECTORS + 1;
+    const size_t each = parts_of(s);
     status code = qbin_create(&w, path, entries, s->n * each, strlen(meta), 0, e);
-    for (size_t i = 0; i < s->n && code == OK; i++) code = write_input(&s->inputs[i], w, i * each, room, e);
+    for (size_t i = 0; i < s->n && code == OK; i++) {
+        code = write_input(&s->inputs[i], w, i * each, room, e);
+        if (!s->products || code != OK) continue;
+        code = write_products(&s->inputs[i], products_of(s->products, i), w, i * each + CALIBRATION_PRODUCTS, room, e);
+    }
     if (code == OK) return qbin_commit(&w, meta, NULL, e);
     qbin_abandon(&w);
     return code;
@@ -249,9 +279,10 @@ static status plan_entries(const statistics *s, qbin_entry *entries, size_t *wid
         if (k > *widest) *widest = k;
         char name[INPUT_NAME];
         input_name(s->spec, i, name);
-        for (size_t v = 0; v <= CALIBRATION_VECTORS; v++) {
+        const size_t lengths[CALIBRATION_PARTS] = {k, k, k, k, k, k, 2 * HISTOGRAM_BINS, triangle_size(k)};
+        for (size_t v = 0; v < parts_of(s); v++) {
             qbin_entry *t = entries++;
-            *t = (qbin_entry){.format = f32, .ndim = 1, .rows = v < CALIBRATION_VECTORS ? k : 2 * HISTOGRAM_BINS, .k = 1, .error = NAN};
+            *t = (qbin_entry){.format = f32, .ndim = 1, .rows = lengths[v], .k = 1, .error = NAN};
             snprintf(t->name, sizeof t->name, "%s.%s", name, calibration_names[v]);
         }
     }
@@ -262,7 +293,7 @@ status statistics_write(const statistics *s, const char *path, error *e) {
     for (size_t i = 0; i < s->n; i++) {
         if (s->inputs[i].tokens > CALIBRATION_TOKENS) return fail(e, E_RUN, "a calibration has room for %d tokens", CALIBRATION_TOKENS);
     }
-    qbin_entry *entries = calloc(s->n * (CALIBRATION_VECTORS + 1), sizeof *entries);
+    qbin_entry *entries = calloc(s->n * CALIBRATION_PARTS, sizeof *entries);
     json_t *meta = describe(s);
     char *text = meta ? json_dumps(meta, JSON_COMPACT) : NULL;
     float *room = NULL;

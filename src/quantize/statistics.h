@@ -4,6 +4,7 @@
 #define QBIN_QUANTIZE_STATISTICS_H
 
 #include "quantize/calibration.h"
+#include "quantize/products.h"
 
 typedef struct statistics statistics;
 
@@ -25,6 +26,9 @@ status statistics_end_window(statistics *s, uint64_t tokens, error *e);
 
 /* Describes a text that has been taken (the reference is taken over); NULL (no memory) makes writing fail. */
 void statistics_add_text(statistics *s, json_t *text);
+
+/* Writes these sums too, made of the same tokens; borrowed. Calibrations that are added after this must have products, and theirs are added to these. */
+void statistics_keep_products(statistics *s, products *p);
 
 /* Adds all of a calibration of the same model. E_FILE if it is of another. Moving averages are weighted by their windows. */
 status statistics_add(statistics *s, const calibration *c, error *e);
