@@ -53,8 +53,9 @@ static void run_blocks(const encoder *en, group *g) {
     }
 }
 
-const method method_fit = {"fit", "scales by search of the squared error, codebooks learned in alternation with them", FIT_SEARCH, 12, run_blocks};
-static const method method_rtn = {"rtn", "scales from the range of each block, then round to nearest", FIT_RTN, 1, run_blocks};
+const method method_fit = {"fit",     "scales by search of the squared error, codebooks learned in alternation with them", FIT_SEARCH, false, 12,
+                           run_blocks};
+static const method method_rtn = {"rtn", "scales from the range of each block, then round to nearest", FIT_RTN, false, 1, run_blocks};
 
 const method *const methods[] = {&method_fit, &method_rtn, &method_gptq, NULL};
 

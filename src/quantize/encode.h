@@ -15,8 +15,9 @@ typedef struct group group;
 
 typedef struct method { /* a way to quantize; the list is in encode.c */
     const char *name, *summary;
-    fit_method how; /* to choose the scale of a block */
-    int rounds;     /* of learning a codebook, each over all (or a sample of) the blocks */
+    fit_method how;   /* to choose the scale of a block */
+    bool compensates; /* uses encoder.factor */
+    int rounds;       /* of learning a codebook, each over all (or a sample of) the blocks */
     /* Fills codes and grids of the group from its x and w. May move x where it carries errors over from one column to the next. */
     void (*run)(const encoder *en, group *g);
 } method;

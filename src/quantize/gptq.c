@@ -104,4 +104,4 @@ static void run(const encoder *en, group *g) {
     }
 }
 
-const method method_gptq = {"gptq", "each column makes up for the errors of those before it; needs calibration", FIT_SEARCH, 12, run};
+const method method_gptq = {"gptq", "each column makes up for the errors of those before it; needs calibration", FIT_SEARCH, true, 12, run};

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "quantize/factors.h"
 #include "quantize/learn.h"
 
 enum {
@@ -46,6 +47,7 @@ struct run { /* shared by the threads */
     item items[BATCH_ITEMS];
     size_t n_items, n_chunks;
     tally *tallies;       /* [n_chunks] of the batch */
+    factors factors;      /* of the batch */
     uint64_t done, total; /* source bytes */
     bool bad;
     place first_bad; /* the first value that cannot be stored */
@@ -291,9 +293,17 @@ static void note_results(const run *r) {
     }
 }
 
-static status open_matrix(item *it, const method *how, error *e) {
+/* What a method that compensates walks along. */
+static status find_factor(run *r, item *it, error *e) {
+    const quantize_job *job = r->job;
+    if (!job->method->compensates || !it->todo->products || it->en.format.family->plain) return OK;
+    if (factors_get(&r->factors, it->todo->products, it->en.k, job->threads, &it->en.factor, e) != OK) return fail_in(e, it->entry->name);
+    return OK;
+}
+
+static status open_matrix(run *r, item *it, error *e) {
     const reader *from = &it->todo->from;
-    if (!encoder_make(&it->en, &it->entry->format, how, it->entry->rows, it->entry->k, it->todo->importance)) {
+    if (!encoder_make(&it->en, &it->entry->format, r->job->method, it->entry->rows, it->entry->k, it->todo->importance)) {
         return fail(e, E_FILE, "%s: tensor '%s': its shape is not possible", from->file->path, from->name);
     }
     const uint64_t row_bytes = (from->bytes + from->rows - 1) / from->rows, group_bytes = TILE_ROWS * row_bytes;
@@ -301,7 +311,7 @@ static status open_matrix(item *it, const method *how, error *e) {
     it->chunk_groups = group_bytes < CHUNK_BYTES ? CHUNK_BYTES / group_bytes : 1;
     it->chunk_bytes = it->chunk_groups * group_bytes;
     it->chunks = (it->en.layout.groups + it->chunk_groups - 1) / it->chunk_groups;
-    return OK;
+    return find_factor(r, it, e);
 }
 
 static status add_item(run *r, size_t index, error *e) {
@@ -315,7 +325,7 @@ static status add_item(run *r, size_t index, error *e) {
         it->chunk_bytes = CHUNK_BYTES;
         it->chunks = (it->entry->bytes + CHUNK_BYTES - 1) / CHUNK_BYTES;
     } else if (it->entry->ndim == 2) {
-        TRY(open_matrix(it, job->method, e));
+        TRY(open_matrix(r, it, e));
     }
     it->chunks_left = it->chunks;
     r->n_chunks += it->chunks;
@@ -339,6 +349,7 @@ static status fail_bad(const run *r, error *e) {
 static status next_batch(run *r, size_t *next, error *e) {
     uint64_t bytes = 0;
     r->n_items = r->n_chunks = 0;
+    factors_clear(&r->factors);
     for (; *next < r->job->n && r->n_items < BATCH_ITEMS && bytes < BATCH_BYTES; (*next)++) {
         if (!r->job->tensors[*next].from.read) continue;
         TRY(add_item(r, *next, e));
@@ -366,6 +377,7 @@ status quantize_run(const quantize_job *job, error *e) {
     for (size_t i = 0; i < job->n; i++) r->total += job->tensors[i].from.bytes;
     status result = OK;
     for (size_t next = 0; next < job->n && result == OK;) result = run_next(r, &next, e);
+    factors_clear(&r->factors);
     free(r);
     return result;
 }

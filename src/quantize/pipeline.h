@@ -19,6 +19,7 @@ typedef struct quantize_tensor { /* what is to be done for an entry; texts and v
     reader from;                 /* of the entry's shape; read NULL: nothing is to be done here, another tensor writes it as its shift */
     const uint8_t *copy;         /* not NULL: the entry's bytes, taken as they are; `from` only says how many they are */
     const float *importance;     /* [k] weight of the squared error of each input channel; NULL: all alike */
+    const float *products;       /* triangle of the products of the inputs (factor.h), for a method that compensates; NULL: none */
     const float *row_factors;    /* [rows] that the rows of a matrix, or the numbers of a vector, are multiplied by before all else; or NULL */
     const float *column_factors; /* [k] likewise of a matrix; or NULL */
     /* 1 + index of the vector [rows] that becomes act_center * the sum of each row as it is stored; 0: none. Written here, not from a source. */
