@@ -21,7 +21,7 @@ void list_formats(FILE *out) {
 
 status conversion_open(conversion *c, const conversion_flags *set, const char *base, error *e) {
     const recipe_wish wish = {base, set->recipe, set->embedding_type, set->output_type, set->tensor_types.items, set->tensor_types.n};
-    *c = (conversion){.set = set};
+    *c = (conversion){.set = set, .method = set->method ? method_find(set->method) : methods[0]};
     return recipe_open(&c->recipe, &wish, e);
 }
 
@@ -85,7 +85,7 @@ json_t *conversion_recipe(const conversion *c) {
         format_name(&c->entries[i].format, name);
         if (c->entries[i].ndim == 2) json_object_set_new(tensors, c->entries[i].name, json_string(name));
     }
-    return json_pack("{s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:b, s:s*, s:o}", "format", c->recipe.wish.format, "method", s->method, "recipe",
+    return json_pack("{s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:b, s:s*, s:o}", "format", c->recipe.wish.format, "method", c->method->name, "recipe",
                      slash ? slash + 1 : s->recipe, "rules", recipe_rules(&c->recipe), "embedding_type", s->embedding_type, "output_type",
                      s->output_type, "tensor_types", rules, "allow_nonfinite", s->allow_nonfinite, "only", s->only, "tensors", tensors);
 }
@@ -99,6 +99,12 @@ static status plan(conversion *c, error *e) {
     size_t next = 0;
     for (const recipe_rule *rule; !c->set->quiet && (rule = recipe_unused(&c->recipe, &next));) {
         fprintf(stderr, "warning: %s: line %zu: '%s' matches the name of no matrix\n", rule->from, rule->line, rule->pattern.text);
+    }
+    bool products = false;
+    for (size_t i = 0; i < c->n; i++) products = products || c->todo[i].products;
+    if (c->method->compensates && !products) {
+        return fail(e, E_USAGE, "--method %s needs the products of the inputs: give it a --calibration that was made with calibrate --products",
+                    c->method->name);
     }
     if (!*c->output) return fail(e, E_USAGE, "-o: the name of the file is empty");
     if (c->set->report) TRY(report_check(c->set->report, e));
@@ -133,7 +139,7 @@ static status write_weights(conversion *c, error *e) {
         .entries = c->entries,
         .tensors = c->todo,
         .n = c->n,
-        .method = method_find(c->set->method),
+        .method = c->method,
         .allow_nonfinite = c->set->allow_nonfinite,
         .threads = c->set->threads ? (int)c->set->threads : cpu_threads(NULL, 0),
         .progress = &shown,

@@ -13,6 +13,7 @@
 typedef struct conversion conversion;
 struct conversion {
     const conversion_flags *set;
+    const method *method; /* the one that the options name, or the best that the calibration allows */
     recipe recipe;
     qbin_entry *entries; /* [n] */
     quantize_tensor *todo;

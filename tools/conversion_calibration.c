@@ -23,6 +23,7 @@ static status weigh_tensors(const calibrated *d, conversion *c, error *e) {
             return fail(e, E_FILE, "%s: '%s' has %zu channels, tensor '%s' has %llu", d->file.file.map.path, input->name, input->k, t->name,
                         (unsigned long long)t->k);
         c->todo[i].importance = d->importance[input - d->file.inputs];
+        c->todo[i].products = input->products;
     }
     return OK;
 }
@@ -34,6 +35,7 @@ status calibrated_open(calibrated *d, const char *path, uint64_t identity, conve
     d->importance = calloc(d->file.n + 1, sizeof *d->importance);
     if (!d->importance) return fail(e, E_MEMORY, "no memory");
     for (size_t i = 0; i < d->file.n; i++) TRY(weigh_input(d, i, c->set->quiet, e));
+    if (!c->set->method && d->file.has_products) c->method = &method_gptq;
     return weigh_tensors(d, c, e);
 }
 

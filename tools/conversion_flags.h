@@ -5,14 +5,11 @@
 #include "tools/command.h"
 
 typedef struct conversion_flags { /* a member `how` of a command's settings */
-    const char *output, *method, *recipe, *embedding_type, *output_type, *report, *only, *calibration;
+    const char *output, *method /* NULL: the best that there is */, *recipe, *embedding_type, *output_type, *report, *only, *calibration;
     text_list tensor_types;
     int64_t threads;
     bool force, dry_run, allow_nonfinite, quiet;
 } conversion_flags;
-
-#define CONVERSION_DEFAULTS \
-    { .method = "fit" }
 
 /* The names that FORMAT may have: formats and built-in recipes. */
 void list_formats(FILE *out);
@@ -26,36 +23,38 @@ void list_formats(FILE *out);
     "  /[qk]$/               q6       a regular expression in slashes"
 
 /* Rows of an option table; `settings` is the type of the command's settings. FORMAT_OPTIONS choose formats, WRITE_OPTIONS say what becomes of the file. */
-#define FORMAT_OPTIONS(settings)                                                                                                                \
-    {.name = "recipe",                                                                                                                          \
-     .kind = OPTION_TEXT,                                                                                                                       \
-     .value = "FILE|NAME",                                                                                                                      \
-     .offset = offsetof(settings, how.recipe),                                                                                                  \
-     .help = "Choose formats by a recipe: a file with a line 'PATTERN FORMAT' for each rule, or a built-in one; FORMAT may then be left out."}, \
-        {.name = "method",                                                                                                                      \
-         .kind = OPTION_TEXT,                                                                                                                   \
-         .value = "NAME",                                                                                                                       \
-         .offset = offsetof(settings, how.method),                                                                                              \
-         .choices = "fit|rtn",                                                                                                                  \
-         .help = "How scales are chosen: fit searches the least squared error (default), rtn takes the range and rounds."},                     \
-        {.name = "calibration",                                                                                                                 \
-         .kind = OPTION_TEXT,                                                                                                                   \
-         .value = "FILE",                                                                                                                       \
-         .offset = offsetof(settings, how.calibration),                                                                                         \
-         .help = "What calibrate has measured of this model: errors count by the mean square of the inputs that they meet."},                   \
-        {.name = "tensor-type",                                                                                                                 \
-         .kind = OPTION_LIST,                                                                                                                   \
-         .value = "REGEX=FORMAT",                                                                                                               \
-         .offset = offsetof(settings, how.tensor_types),                                                                                        \
-         .help = "The format of matrices whose name, here or in the checkpoint, matches; may be repeated, the last match wins."},               \
-        {.name = "embedding-type",                                                                                                              \
-         .kind = OPTION_TEXT,                                                                                                                   \
-         .value = "FORMAT",                                                                                                                     \
-         .offset = offsetof(settings, how.embedding_type),                                                                                      \
-         .help = "The format of the embedding; default: q8 if FORMAT has fewer bits, else FORMAT."},                                            \
-    {                                                                                                                                           \
-        .name = "output-type", .kind = OPTION_TEXT, .value = "FORMAT", .offset = offsetof(settings, how.output_type),                           \
-        .help = "The format of the output layer; default as for the embedding."                                                                 \
+#define FORMAT_OPTIONS(settings)                                                                                                                  \
+    {.name = "recipe",                                                                                                                            \
+     .kind = OPTION_TEXT,                                                                                                                         \
+     .value = "FILE|NAME",                                                                                                                        \
+     .offset = offsetof(settings, how.recipe),                                                                                                    \
+     .help = "Choose formats by a recipe: a file with a line 'PATTERN FORMAT' for each rule, or a built-in one; FORMAT may then be left out."},   \
+        {.name = "method",                                                                                                                        \
+         .kind = OPTION_TEXT,                                                                                                                     \
+         .value = "NAME",                                                                                                                         \
+         .offset = offsetof(settings, how.method),                                                                                                \
+         .choices = "fit|rtn|gptq",                                                                                                               \
+         .help =                                                                                                                                  \
+             "How weights are rounded: fit searches scales of the least squared error (default), rtn takes the range and rounds, gptq lets each " \
+             "column make up for the errors of those before it (default where the calibration has products)."},                                   \
+        {.name = "calibration",                                                                                                                   \
+         .kind = OPTION_TEXT,                                                                                                                     \
+         .value = "FILE",                                                                                                                         \
+         .offset = offsetof(settings, how.calibration),                                                                                           \
+         .help = "What calibrate has measured of this model: errors count by the mean square of the inputs that they meet."},                     \
+        {.name = "tensor-type",                                                                                                                   \
+         .kind = OPTION_LIST,                                                                                                                     \
+         .value = "REGEX=FORMAT",                                                                                                                 \
+         .offset = offsetof(settings, how.tensor_types),                                                                                          \
+         .help = "The format of matrices whose name, here or in the checkpoint, matches; may be repeated, the last match wins."},                 \
+        {.name = "embedding-type",                                                                                                                \
+         .kind = OPTION_TEXT,                                                                                                                     \
+         .value = "FORMAT",                                                                                                                       \
+         .offset = offsetof(settings, how.embedding_type),                                                                                        \
+         .help = "The format of the embedding; default: q8 if FORMAT has fewer bits, else FORMAT."},                                              \
+    {                                                                                                                                             \
+        .name = "output-type", .kind = OPTION_TEXT, .value = "FORMAT", .offset = offsetof(settings, how.output_type),                             \
+        .help = "The format of the output layer; default as for the embedding."                                                                   \
     }
 
 #define ONLY_OPTION(settings, words) \

@@ -38,8 +38,6 @@ static const option options[] = {
     {0},
 };
 
-static const settings defaults = {.how = CONVERSION_DEFAULTS};
-
 enum { OTHERS = 5 }; /* files of a model that are not weights */
 
 typedef struct job { /* all that a conversion of a folder holds; closed once, at the end */
@@ -258,7 +256,6 @@ const command command_convert = {
     .lists = list_formats,
     .options = options,
     .settings_bytes = sizeof(settings),
-    .defaults = &defaults,
     .min_operands = 1,
     .max_operands = 2,
     .run = run_convert,

@@ -18,8 +18,6 @@ static const option options[] = {
     {0},
 };
 
-static const settings defaults = {.how = CONVERSION_DEFAULTS};
-
 typedef struct job {
     qbin in;
     conversion out;
@@ -103,7 +101,6 @@ const command command_requantize = {
     .lists = list_formats,
     .options = options,
     .settings_bytes = sizeof(settings),
-    .defaults = &defaults,
     .min_operands = 1,
     .max_operands = 2,
     .run = run,

@@ -10,7 +10,7 @@
 /* Of the mean of the diagonal. A tenth or ten times as much changes the divergence of the demo model at three bits by less than two hundredths. */
 static const double damping = 0.01;
 
-status factors_get(factors *f, const float *products, size_t k, int threads, const float **u, error *e) {
+status factors_get(factor_set *f, const float *products, size_t k, int threads, const float **u, error *e) {
     for (size_t i = 0; i < f->n; i++) {
         if (f->of[i] != products) continue;
         *u = f->u[i];
@@ -32,7 +32,7 @@ status factors_get(factors *f, const float *products, size_t k, int threads, con
     return OK;
 }
 
-void factors_clear(factors *f) {
+void factors_clear(factor_set *f) {
     for (size_t i = 0; i < f->n; i++) free(f->u[i]);
-    *f = (factors){0};
+    *f = (factor_set){0};
 }

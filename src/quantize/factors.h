@@ -9,14 +9,14 @@
 
 enum { FACTORS_MAX = 64 };
 
-typedef struct factors { /* {0} is empty */
+typedef struct factor_set { /* {0} is empty */
     const float *of[FACTORS_MAX];
     float *u[FACTORS_MAX];
     size_t n;
-} factors;
+} factor_set;
 
 /* *u [k][k] = the factor of the triangle of products, borrowed until factors_clear. E_MEMORY, E_RUN as factor_inverse. */
-status factors_get(factors *f, const float *products, size_t k, int threads, const float **u, error *e);
-void factors_clear(factors *f);
+status factors_get(factor_set *f, const float *products, size_t k, int threads, const float **u, error *e);
+void factors_clear(factor_set *f);
 
 #endif

@@ -47,7 +47,7 @@ struct run { /* shared by the threads */
     item items[BATCH_ITEMS];
     size_t n_items, n_chunks;
     tally *tallies;       /* [n_chunks] of the batch */
-    factors factors;      /* of the batch */
+    factor_set factors;   /* of the batch */
     uint64_t done, total; /* source bytes */
     bool bad;
     place first_bad; /* the first value that cannot be stored */
