@@ -141,6 +141,17 @@ run "$BIN/perplexity" -f $tale -c 64 --chunks 2 -q "$WORK/q8.qbin" "$WORK/other/
 check "files of one name are told by their folders" grep -q "| $WORK/other/q8.qbin " "$WORK/out"
 check "a name cannot end a cell or speak to the terminal" grep -qF '| a\|b?[1m?.qbin ' "$WORK/out"
 
+perplexity -c 64 --chunks 2 "$WORK/q4.qbin"
+plain=$(column ppl)
+check "formats are named" test "$(column formats)" = 'q4 84% q8 16%'
+for how in token; do
+    perplexity -c 64 --chunks 2 "$WORK/q4.qbin" --activations $how
+    check "with the activations that they multiply, if these are $how" test "$(column formats)" = "q4@$how 84% q8@$how 16%"
+    check "which are not the same as those of blocks" test "$(column ppl)" != "$plain"
+done
+perplexity -c 64 --chunks 2 "$WORK/q4.qbin" --activations block
+check "blocks are what a format does by itself" test "$(column formats) $(column ppl)" = "q4 84% q8 16% $plain"
+
 # ---- stopped ----
 
 for i in $(seq 100); do cat $tale; done >"$WORK/long"

@@ -106,6 +106,14 @@ static status run_test(session **s, const model *m, const test *t, const bench_s
 
 /* ---- what is shown ---- */
 
+typedef struct job {
+    const bench_settings *settings;
+    numbers depth, threads;
+    test tests[3 * NUMBERS]; /* without depth and threads */
+    size_t n;
+    table table;
+} job;
+
 static const table_column columns[] = {
     {.title = "model", .key = "model_type", .width = 20},
     {.title = "size", .key = "model_size", .scale = 0x1p-20, .digits = 2, .unit = " MiB", .width = 11},
@@ -131,8 +139,8 @@ static void row_samples(json_t *row, const char *key, const double *x, size_t n,
     json_object_set_new(row, key, list);
 }
 
-static void show_row(table *out, const char *path, const model *m, const session *s, const test *t, const samples *got) {
-    const facts f = facts_of(m);
+static void show_row(job *j, const char *path, const model *m, const session *s, const test *t, const samples *got) {
+    const facts f = facts_of(m, j->settings->session.activations);
     const estimate speed = estimate_of(got->speed, got->n), seconds = estimate_of(got->seconds, got->n);
     char type[128], name[80], when[32];
     snprintf(type, sizeof type, "%s %s", model_spec(m)->architecture, f.formats);
@@ -156,18 +164,10 @@ static void show_row(table *out, const char *path, const model *m, const session
     row_number(row, "stddev_ts", speed.deviation);
     row_samples(row, "samples_ns", got->seconds, got->n, 1e9);
     row_samples(row, "samples_ts", got->speed, got->n, 1);
-    table_row(out, row);
+    table_row(&j->table, row);
 }
 
 /* ---- all tests ---- */
-
-typedef struct job {
-    const bench_settings *settings;
-    numbers depth, threads;
-    test tests[3 * NUMBERS]; /* without depth and threads */
-    size_t n;
-    table table;
-} job;
 
 static void add_test(job *j, uint32_t prompt, uint32_t generate) {
     if (prompt + generate > 0) j->tests[j->n++] = (test){.prompt = prompt, .generate = generate};
@@ -197,7 +197,7 @@ static status bench_test(job *j, const char *path, const model *m, const test *t
     session *s = NULL;
     samples got;
     const status ran = run_test(&s, m, t, j->settings, &got, e);
-    if (ran == OK) show_row(&j->table, path, m, s, t, &got);
+    if (ran == OK) show_row(j, path, m, s, t, &got);
     session_close(&s);
     if (ran == E_INTERRUPT) fprintf(stderr, "stopped in %s of %s, which has no row\n", name, path);
     return ran == OK ? OK : fail_in(e, path);

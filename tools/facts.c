@@ -11,9 +11,11 @@ typedef struct use {
 
 enum { USES = 32 }; /* more formats than a table has room for */
 
-static void add_use(use *uses, size_t *n, const tensor *t) {
+static void add_use(use *uses, size_t *n, const tensor *t, const char *activations) {
     char name[FORMAT_NAME];
-    format_name(&t->format, name);
+    format f = t->format;
+    if (activations) format_set_act(&f, activations);
+    format_name(&f, name);
     size_t i = 0;
     while (i < *n && strcmp(uses[i].name, name)) i++;
     if (i == USES) return;
@@ -38,7 +40,7 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size
     va_end(args);
 }
 
-facts facts_of(const model *m) {
+facts facts_of(const model *m, const char *activations) {
     facts f = {.bytes = m->file.map.size};
     use uses[USES];
     size_t n = 0;
@@ -47,7 +49,7 @@ facts facts_of(const model *m) {
         const tensor *t = &m->file.tensors[i];
         f.weights += t->rows * t->k;
         tensor_bytes += t->bytes;
-        if (t->ndim == 2) add_use(uses, &n, t);
+        if (t->ndim == 2) add_use(uses, &n, t, activations);
     }
     const double weights = f.weights ? (double)f.weights : 1;
     f.bits = 8 * (double)f.bytes / weights;

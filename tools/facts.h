@@ -15,6 +15,7 @@ typedef struct facts {
     char shares[96];    /* the same with their parts of all weights: "q4 78% q8 22%" */
 } facts;
 
-facts facts_of(const model *m);
+/* `activations` as of session_options: formats are named with what they really multiply, where it is not what a format does by itself ("q4@token"). */
+facts facts_of(const model *m, const char *activations);
 
 #endif

@@ -154,7 +154,8 @@ static status keep_result(job *j, size_t i, error *e) {
     const entry *it = &j->entries[i];
     const subject *s = &j->subjects[i];
     result *r = &j->results[i];
-    *r = (result){.name = it->name, .facts = facts_of(it->model), .windows = &it->windows, .reference = j->compared && i == 0, .order = i};
+    *r = (result){.name = it->name, .windows = &it->windows, .reference = j->compared && i == 0, .order = i};
+    r->facts = facts_of(it->model, j->settings->session.activations);
     r->tokens = s->scored;
     r->threads = session_threads(s->session);
     r->isa = session_isa(s->session);
