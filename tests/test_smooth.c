@@ -201,8 +201,9 @@ Test(smooth, factors_are_those_of_the_paper) {
     spec_free(&sp);
 }
 
-/* What is told of an input after smoothing is what calibrating the smoothed model finds. */
+/* What is told of an input after smoothing is what calibrating the smoothed model finds; the histogram only about. */
 Test(smooth, the_input_after_it_is_known) {
+    static const char *const observers[] = {"minmax", "ema", "mse"}; /* the others look at the very ends of the histogram, of which little is known */
     static const char *const names[] = {"layers.0.q", "layers.1.o", "layers.2.up", "layers.2.down", "head"};
     spec sp = tiny_spec();
     tiny_write(folder_path("plain.qbin"), &sp, &(tiny){.seed = 6});
@@ -227,9 +228,10 @@ Test(smooth, the_input_after_it_is_known) {
         for (size_t b = 0; b < HISTOGRAM_BINS; b++) sum += told->histogram[b];
         cr_assert_eq(sum, told->tokens * told->k);
         const act_wish wish = {0};
-        for (const range_observer *const *o = range_observers; *o; o++) {
-            const double a = act_error(is, &wish, calibration_range(told, *o, &wish)), b = act_error(is, &wish, calibration_range(is, *o, &wish));
-            cr_assert_leq(a, 2 * b + 1e-12, "%s of %s: %g, where %g is possible", (*o)->name, names[i], a, b);
+        for (size_t o = 0; o < sizeof observers / sizeof *observers; o++) {
+            const range_observer *how = range_observer_find(observers[o]);
+            const double a = act_error(is, &wish, calibration_range(told, how, &wish)), b = act_error(is, &wish, calibration_range(is, how, &wish));
+            cr_assert_leq(a, 1.5 * b + 1e-12, "%s of %s: %g, where %g is possible", observers[o], names[i], a, b);
         }
     }
     smoothing_close(&s);

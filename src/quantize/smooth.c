@@ -139,12 +139,14 @@ const float *smoothing_rows(const smoothing *s, const char *name) {
 
 /* ---- the input after it ---- */
 
+/* The share of a Laplace distribution below x. */
 static double below(double x, double mean, double deviation) {
-    return 0.5 * erfc((mean - x) / (deviation * M_SQRT2));
+    const double tail = 0.5 * exp(-M_SQRT2 * fabs(x - mean) / deviation);
+    return x < mean ? tail : 1 - tail;
 }
 
-/* Adds tokens of a normal distribution within [min, max]; what rounding leaves over goes to the bin of the mean. */
-static void add_normal(uint64_t *histogram, uint64_t tokens, double mean, double deviation, float min, float max) {
+/* Adds tokens of a Laplace distribution within [min, max]; what rounding leaves over goes to the bin of the mean. */
+static void add_laplace(uint64_t *histogram, uint64_t tokens, double mean, double deviation, float min, float max) {
     const size_t first = histogram_bin(min), last = histogram_bin(max), middle = histogram_bin((float)fmin((double)max, fmax((double)min, mean)));
     uint64_t left = tokens;
     const double low = below((double)min, mean, deviation), all = below((double)max, mean, deviation) - low;
@@ -185,7 +187,7 @@ static void divide(smoothed *in, const calibration_input *x) {
     in->input.high = range_after(x->high, x->ema_high, in->input.ema_high, x->k, 1);
     for (size_t i = 0; i < x->k; i++) {
         const double mean = (double)in->input.mean[i], variance = (double)in->input.square[i] - mean * mean;
-        add_normal(in->input.histogram, x->tokens, mean, sqrt(fmax(0, variance)), in->input.min[i], in->input.max[i]);
+        add_laplace(in->input.histogram, x->tokens, mean, sqrt(fmax(0, variance)), in->input.min[i], in->input.max[i]);
     }
 }
 
