@@ -17,6 +17,55 @@ check "the same bytes for any threads" cmp -s "$WORK/t1.qbin" "$WORK/t3.qbin"
 run "$BIN/inspect" --json "$WORK/weighted.qbin"
 check "the calibration is recorded" grep -q '"file": "demo.cal"' "$WORK/out"
 check "and its text" grep -q '"file": "README.md"' "$WORK/out"
+
+# Static activations.
+observers=$("$BIN/convert" --help | awk '/^observers:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
+check "the help lists the observers" [ "$(echo "$observers" | grep -c '')" -ge 5 ]
+for observer in $observers; do
+    run "$BIN/convert" $DEMO q8 --calibration "$WORK/demo.cal" --activations static --observer "$observer" --method rtn -q -o "$WORK/static.qbin"
+    ends "static activations by $observer" 0
+done
+run "$BIN/run" -m "$WORK/static.qbin" -p 'Once upon a time' -n 4 --temp 0 -q
+ends "which run" 0
+run "$BIN/convert" $DEMO q4 --calibration "$WORK/demo.cal" --activations static --asymmetric-activations -q -o "$WORK/center.qbin"
+ends "with a centre" 0
+run "$BIN/inspect" "$WORK/center.qbin"
+check "there is a vector of shifts" grep -qE 'layers.3.down.shift +f32 +256 ' "$WORK/out"
+check "for each matrix" [ "$(grep -c '\.shift ' "$WORK/out")" -ge 40 ]
+run "$BIN/run" -m "$WORK/center.qbin" -p 'Once upon a time' -n 4 --temp 0 -q
+ends "which run too" 0
+run "$BIN/requantize" "$WORK/center.qbin" q4@static --only 'layers.3.down' --method rtn -q -o "$WORK/again.qbin"
+ends "quantized again they keep their encoding" 0
+run "$BIN/inspect" --verify "$WORK/again.qbin"
+ends "and the file is whole" 0
+run "$BIN/requantize" "$WORK/center.qbin" q4 -q -o "$WORK/again.qbin"
+"$BIN/inspect" "$WORK/again.qbin" >"$WORK/out"
+check "another format has no shifts" [ "$(grep -c '\.shift ' "$WORK/out")" -eq 0 ]
+run "$BIN/convert" $DEMO q4 --activations static -o "$WORK/m.qbin"
+refused "static activations without a calibration" 2 'static activations want a calibration'
+run "$BIN/convert" $DEMO q4 --observer mes -o "$WORK/m.qbin"
+refused "an unknown observer" 2 "did you mean 'mse'"
+for kind in block token; do
+    run "$BIN/convert" $DEMO q4 --activations $kind --method rtn -q -o "$WORK/m.qbin"
+    ends "activations by $kind" 0
+done
+
+# Smoothing changes nothing but rounding.
+run "$BIN/convert" $DEMO f32 --calibration "$WORK/demo.cal" --smooth 0.5 -q -o "$WORK/smooth.qbin"
+ends "smoothing" 0
+"$BIN/convert" $DEMO f32 -q -o "$WORK/f32.qbin"
+check "it changes the weights" test -n "$(cmp "$WORK/smooth.qbin" "$WORK/f32.qbin")"
+for f in smooth f32; do "$BIN/run" -m "$WORK/$f.qbin" -p 'Once upon a time' -n 24 --temp 0 -q >"$WORK/$f.txt"; done
+check "and not the text" cmp -s "$WORK/smooth.txt" "$WORK/f32.txt"
+run "$BIN/requantize" "$WORK/f16.qbin" f32 --calibration "$WORK/demo.cal" --smooth 0.5 -q -o "$WORK/again.qbin"
+for f in smooth again; do "$BIN/inspect" --json "$WORK/$f.qbin" | sed -n '/"tensors": \[/,$p' | grep xxh3 >"$WORK/$f.txt"; done
+check "requantize smooths as convert does" cmp -s "$WORK/smooth.txt" "$WORK/again.txt"
+run "$BIN/convert" $DEMO q4 --smooth 0.5 -o "$WORK/m.qbin"
+refused "smoothing without a calibration" 2 'smooth wants a calibration'
+run "$BIN/convert" $DEMO q8 --only down -o "$WORK/smooth.qbin"
+refused "a smoothed file is changed as a whole" 3 'is smoothed'
+
+# What is refused.
 run "$BIN/convert" $DEMO q4 --calibration "$WORK/f16.qbin" -o "$WORK/m.qbin"
 ends "a model is no calibration" 3
 run "$BIN/convert" $DEMO q4 --calibration "$WORK/none" -o "$WORK/m.qbin"

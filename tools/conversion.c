@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cpu.h"
+#include "quantize/observers.h"
 #include "tools/conversion_report.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
@@ -15,6 +16,8 @@
 void list_formats(FILE *out) {
     fprintf(out, "formats:\n");
     for (const format_entry *f = format_list; f->name; f++) fprintf(out, "  %-10s %s\n", f->name, f->summary);
+    fprintf(out, "\nobservers:\n");
+    for (const range_observer *const *o = range_observers; *o; o++) fprintf(out, "  %-10s %s\n", (*o)->name, (*o)->summary);
     fprintf(out, "\nrecipes:\n");
     for (const builtin_recipe *b = builtin_recipes; b->name; b++) fprintf(out, "  %-10s %s\n", b->name, b->summary);
 }
@@ -58,7 +61,9 @@ status conversion_add(conversion *c, const char *name, const char *origin, const
     TRY(add(c, name, from, is_vector, e));
     format *chosen = &c->entries[c->n - 1].format;
     if (is_vector) return format_parse(chosen, "f32", e);
-    return recipe_choose(&c->recipe, &(named){name, origin, layers}, chosen, e);
+    TRY(recipe_choose(&c->recipe, &(named){name, origin, layers}, chosen, e));
+    if (c->set->activations) format_set_act(chosen, c->set->activations);
+    return OK;
 }
 
 status conversion_keep(conversion *c, const tensor *t, const map *file, error *e) {
@@ -85,9 +90,10 @@ json_t *conversion_recipe(const conversion *c) {
         format_name(&c->entries[i].format, name);
         if (c->entries[i].ndim == 2) json_object_set_new(tensors, c->entries[i].name, json_string(name));
     }
-    return json_pack("{s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:b, s:s*, s:o}", "format", c->recipe.wish.format, "method", c->method->name, "recipe",
-                     slash ? slash + 1 : s->recipe, "rules", recipe_rules(&c->recipe), "embedding_type", s->embedding_type, "output_type",
-                     s->output_type, "tensor_types", rules, "allow_nonfinite", s->allow_nonfinite, "only", s->only, "tensors", tensors);
+    return json_pack("{s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:o, s:b, s:s*, s:s*, s:o}", "format", c->recipe.wish.format, "method", c->method->name,
+                     "recipe", slash ? slash + 1 : s->recipe, "rules", recipe_rules(&c->recipe), "embedding_type", s->embedding_type, "output_type",
+                     s->output_type, "tensor_types", rules, "allow_nonfinite", s->allow_nonfinite, "activations", s->activations, "only", s->only,
+                     "tensors", tensors);
 }
 
 /* ---- the plan ---- */

@@ -5,11 +5,16 @@
 #include "tools/command.h"
 
 typedef struct conversion_flags { /* a member `how` of a command's settings */
-    const char *output, *method /* NULL: the best that there is */, *recipe, *embedding_type, *output_type, *report, *only, *calibration;
+    const char *output, *method /* NULL: the best that there is */, *recipe, *embedding_type, *output_type, *report, *only, *calibration,
+        *activations, *observer;
     text_list tensor_types;
     int64_t threads;
-    bool force, dry_run, allow_nonfinite, quiet;
+    double smooth; /* negative: not */
+    bool asymmetric, force, dry_run, allow_nonfinite, quiet;
 } conversion_flags;
+
+#define CONVERSION_DEFAULTS \
+    { .observer = "mse", .smooth = -1 }
 
 /* The names that FORMAT may have: formats and built-in recipes. */
 void list_formats(FILE *out);

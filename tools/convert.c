@@ -38,6 +38,8 @@ static const option options[] = {
     {0},
 };
 
+static const settings defaults = {.how = CONVERSION_DEFAULTS};
+
 enum { OTHERS = 5 }; /* files of a model that are not weights */
 
 typedef struct job { /* all that a conversion of a folder holds; closed once, at the end */
@@ -165,8 +167,7 @@ static void describe_model(job *j) {
 
 static status calibrate(job *j, error *e) {
     uint64_t identity = 0;
-    if (!j->set->how.calibration) return OK;
-    calibration_identity(j->sources, &identity);
+    if (j->set->how.calibration) calibration_identity(j->sources, &identity);
     return calibrated_open(&j->calibrated, j->set->how.calibration, identity, &j->out, e);
 }
 
@@ -203,15 +204,13 @@ static status describe(job *j, error *e) {
 }
 
 static status make(job *j, error *e) {
-    TRY(add_tensors(j, e));
     TRY(compile_tokenizer(j, e));
     return describe(j, e);
 }
 
 static status change(job *j, error *e) {
-    TRY(open_existing(j, e));
     j->out.meta = conversion_metadata(&j->out, &j->existing);
-    return OK;
+    return j->out.meta ? OK : fail(e, E_MEMORY, "no memory");
 }
 
 static status convert(job *j, const char *model, const char *base, error *e) {
@@ -222,9 +221,10 @@ static status convert(job *j, const char *model, const char *base, error *e) {
     TRY(arch_resolve(&j->weights, j->in.config_path, &j->spec, &j->wanted, e));
     TRY(list_maps(j, e));
     describe_model(j);
-    TRY(how->only ? change(j, e) : make(j, e));
+    TRY(how->only ? open_existing(j, e) : add_tensors(j, e));
     TRY(calibrate(j, e));
-    calibrated_record(&j->calibrated, j->out.meta);
+    TRY(how->only ? change(j, e) : make(j, e));
+    calibrated_record(&j->calibrated, how, j->out.meta);
     j->out.output = how->output ? strdup(how->output) : inputs_path(&j->in, "model.qbin");
     return j->out.output ? conversion_run(&j->out, e) : fail(e, E_MEMORY, "no memory");
 }
@@ -256,6 +256,7 @@ const command command_convert = {
     .lists = list_formats,
     .options = options,
     .settings_bytes = sizeof(settings),
+    .defaults = &defaults,
     .min_operands = 1,
     .max_operands = 2,
     .run = run_convert,

@@ -18,6 +18,8 @@ static const option options[] = {
     {0},
 };
 
+static const settings defaults = {.how = CONVERSION_DEFAULTS};
+
 typedef struct job {
     qbin in;
     conversion out;
@@ -64,7 +66,7 @@ static status requantize(job *j, const conversion_flags *set, const char *path, 
     TRY(qbin_open(&j->in, path, e));
     TRY(qbin_expect(&j->in, &qbin_model, e));
     TRY(conversion_replace(&j->out, &(replacement){&j->in, set->only ? &j->only : NULL, find, j}, e));
-    if (set->calibration) TRY(calibrated_open(&j->calibrated, set->calibration, calibration_identity_of(&j->in), &j->out, e));
+    TRY(calibrated_open(&j->calibrated, set->calibration, calibration_identity_of(&j->in), &j->out, e));
     if (!set->quiet) warn_of_coarse(j);
     j->input = &j->in.map;
     j->out.inputs = &j->input;
@@ -72,7 +74,7 @@ static status requantize(job *j, const conversion_flags *set, const char *path, 
     j->out.tokens = j->in.tokens;
     j->out.tokens_bytes = j->in.tokens_size;
     j->out.meta = conversion_metadata(&j->out, &j->in);
-    calibrated_record(&j->calibrated, j->out.meta);
+    calibrated_record(&j->calibrated, set, j->out.meta);
     j->out.output = strdup(set->output);
     return j->out.output ? conversion_run(&j->out, e) : fail(e, E_MEMORY, "no memory");
 }
@@ -101,6 +103,7 @@ const command command_requantize = {
     .lists = list_formats,
     .options = options,
     .settings_bytes = sizeof(settings),
+    .defaults = &defaults,
     .min_operands = 1,
     .max_operands = 2,
     .run = run,
