@@ -28,38 +28,59 @@ void list_formats(FILE *out);
     "  /[qk]$/               q6       a regular expression in slashes"
 
 /* Rows of an option table; `settings` is the type of the command's settings. FORMAT_OPTIONS choose formats, WRITE_OPTIONS say what becomes of the file. */
-#define FORMAT_OPTIONS(settings)                                                                                                                  \
-    {.name = "recipe",                                                                                                                            \
-     .kind = OPTION_TEXT,                                                                                                                         \
-     .value = "FILE|NAME",                                                                                                                        \
-     .offset = offsetof(settings, how.recipe),                                                                                                    \
-     .help = "Choose formats by a recipe: a file with a line 'PATTERN FORMAT' for each rule, or a built-in one; FORMAT may then be left out."},   \
-        {.name = "method",                                                                                                                        \
-         .kind = OPTION_TEXT,                                                                                                                     \
-         .value = "NAME",                                                                                                                         \
-         .offset = offsetof(settings, how.method),                                                                                                \
-         .choices = "fit|rtn|gptq",                                                                                                               \
-         .help =                                                                                                                                  \
-             "How weights are rounded: fit searches scales of the least squared error (default), rtn takes the range and rounds, gptq lets each " \
-             "column make up for the errors of those before it (default where the calibration has products)."},                                   \
-        {.name = "calibration",                                                                                                                   \
-         .kind = OPTION_TEXT,                                                                                                                     \
-         .value = "FILE",                                                                                                                         \
-         .offset = offsetof(settings, how.calibration),                                                                                           \
-         .help = "What calibrate has measured of this model: errors count by the mean square of the inputs that they meet."},                     \
-        {.name = "tensor-type",                                                                                                                   \
-         .kind = OPTION_LIST,                                                                                                                     \
-         .value = "REGEX=FORMAT",                                                                                                                 \
-         .offset = offsetof(settings, how.tensor_types),                                                                                          \
-         .help = "The format of matrices whose name, here or in the checkpoint, matches; may be repeated, the last match wins."},                 \
-        {.name = "embedding-type",                                                                                                                \
-         .kind = OPTION_TEXT,                                                                                                                     \
-         .value = "FORMAT",                                                                                                                       \
-         .offset = offsetof(settings, how.embedding_type),                                                                                        \
-         .help = "The format of the embedding; default: q8 if FORMAT has fewer bits, else FORMAT."},                                              \
-    {                                                                                                                                             \
-        .name = "output-type", .kind = OPTION_TEXT, .value = "FORMAT", .offset = offsetof(settings, how.output_type),                             \
-        .help = "The format of the output layer; default as for the embedding."                                                                   \
+#define FORMAT_OPTIONS(settings)                                                                                                                    \
+    {.name = "recipe",                                                                                                                              \
+     .kind = OPTION_TEXT,                                                                                                                           \
+     .value = "FILE|NAME",                                                                                                                          \
+     .offset = offsetof(settings, how.recipe),                                                                                                      \
+     .help = "Choose formats by a recipe: a file with a line 'PATTERN FORMAT' for each rule, or a built-in one; FORMAT may then be left out."},     \
+        {.name = "method",                                                                                                                          \
+         .kind = OPTION_TEXT,                                                                                                                       \
+         .value = "NAME",                                                                                                                           \
+         .offset = offsetof(settings, how.method),                                                                                                  \
+         .choices = "fit|rtn|gptq",                                                                                                                 \
+         .help =                                                                                                                                    \
+             "How weights are rounded: fit searches scales of the least squared error (default), rtn takes the range and rounds, gptq lets each "   \
+             "column make up for the errors of those before it (default where the calibration has products)."},                                     \
+        {.name = "calibration",                                                                                                                     \
+         .kind = OPTION_TEXT,                                                                                                                       \
+         .value = "FILE",                                                                                                                           \
+         .offset = offsetof(settings, how.calibration),                                                                                             \
+         .help = "What calibrate has measured of this model: errors count by the mean square of the inputs that they meet."},                       \
+        {.name = "activations",                                                                                                                     \
+         .kind = OPTION_TEXT,                                                                                                                       \
+         .value = "KIND",                                                                                                                           \
+         .offset = offsetof(settings, how.activations),                                                                                             \
+         .choices = "block|token|static|f32",                                                                                                       \
+         .help = "How matrices take their inputs: int8 with a scale for each block (default), for each token, or fixed by calibration; or f32."},   \
+        {.name = "observer",                                                                                                                        \
+         .kind = OPTION_TEXT,                                                                                                                       \
+         .value = "NAME",                                                                                                                           \
+         .offset = offsetof(settings, how.observer),                                                                                                \
+         .help = "What chooses the range of static activations from what calibrate has seen (default: mse)."},                                      \
+        {.name = "asymmetric-activations",                                                                                                          \
+         .kind = OPTION_FLAG,                                                                                                                       \
+         .offset = offsetof(settings, how.asymmetric),                                                                                              \
+         .help = "Static activations get a centre too."},                                                                                           \
+        {.name = "smooth",                                                                                                                          \
+         .kind = OPTION_FLOAT,                                                                                                                      \
+         .value = "ALPHA",                                                                                                                          \
+         .offset = offsetof(settings, how.smooth),                                                                                                  \
+         .max = 1,                                                                                                                                  \
+         .help = "Divide inputs by factors that their weights are multiplied by (SmoothQuant): 0.5 shares outliers evenly (default: not at all)."}, \
+        {.name = "tensor-type",                                                                                                                     \
+         .kind = OPTION_LIST,                                                                                                                       \
+         .value = "REGEX=FORMAT",                                                                                                                   \
+         .offset = offsetof(settings, how.tensor_types),                                                                                            \
+         .help = "The format of matrices whose name, here or in the checkpoint, matches; may be repeated, the last match wins."},                   \
+        {.name = "embedding-type",                                                                                                                  \
+         .kind = OPTION_TEXT,                                                                                                                       \
+         .value = "FORMAT",                                                                                                                         \
+         .offset = offsetof(settings, how.embedding_type),                                                                                          \
+         .help = "The format of the embedding; default: q8 if FORMAT has fewer bits, else FORMAT."},                                                \
+    {                                                                                                                                               \
+        .name = "output-type", .kind = OPTION_TEXT, .value = "FORMAT", .offset = offsetof(settings, how.output_type),                               \
+        .help = "The format of the output layer; default as for the embedding."                                                                     \
     }
 
 #define ONLY_OPTION(settings, words) \
