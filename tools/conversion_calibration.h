@@ -18,8 +18,9 @@ typedef struct calibrated {
 } calibrated;
 
 /* With all matrices added: opens the calibration at `path` (NULL: none), which must be of the model with this identity, and gives every matrix its importance
- * and, if its format has static activations, their encoding; with --smooth all tensors get their factors first. Inputs with channels without
- * data are named on stderr. Borrowed by the conversion; calibrated_close takes {0} and what a failed call left. E_USAGE for static activations or smoothing without a calibration. */
+ * and, if its format has static activations, their encoding; with --smooth all tensors get their factors first. Inputs with channels without data are named on
+ * stderr. Borrowed by the conversion; calibrated_close takes {0} and what a failed call left. E_USAGE for static activations or smoothing without a
+ * calibration. */
 status calibrated_open(calibrated *d, const char *path, uint64_t identity, conversion *c, error *e);
 void calibrated_close(calibrated *d);
 
