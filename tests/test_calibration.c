@@ -238,6 +238,19 @@ Test(calibration, a_model_is_told_by_its_weight_files_in_any_order) {
     json_decref(a), json_decref(b), json_decref(other);
 }
 
+Test(calibration, a_smoothed_model_is_another_one) {
+    static const char *const recipes[] = {"{}", "{\"smooth\": 0.5}", "{\"smooth\": 0.6}", "{\"smooth\": 0.5, \"calibration\": {\"texts\": [1]}}"};
+    uint64_t seen[4];
+    for (size_t i = 0; i < 4; i++) {
+        json_t *meta = json_pack("{s:[{s:s, s:s}], s:o}", "sources", "file", "1.safetensors", "xxh3", "0123456789abcdef", "recipe",
+                                 json_loads(recipes[i], 0, NULL));
+        seen[i] = calibration_identity_of(&(qbin){.meta = meta});
+        cr_assert_eq(seen[i], calibration_identity_of(&(qbin){.meta = meta}));
+        for (size_t j = 0; j < i; j++) cr_assert_neq(seen[i], seen[j], "%s", recipes[i]);
+        json_decref(meta);
+    }
+}
+
 Test(calibration, bins_of_the_histogram_hold_what_lies_between_their_edges) {
     for (size_t i = 0; i < HISTOGRAM_BINS; i++) cr_assert_lt(histogram_edge(i), histogram_edge(i + 1));
     for (int i = 0; i < 100000; i++) {

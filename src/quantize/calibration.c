@@ -48,9 +48,21 @@ bool calibration_identity(const json_t *sources, uint64_t *identity) {
     return n > 0;
 }
 
+/* A smoothed model has other inputs than the one it was made of. */
+static uint64_t smoothed_identity(const qbin *model, uint64_t identity) {
+    const json_t *recipe = json_object_get(model->meta, "recipe"), *smooth = json_object_get(recipe, "smooth");
+    if (!json_is_number(smooth)) return identity;
+    const double alpha = json_number_value(smooth);
+    char *texts = json_dumps(json_object_get(json_object_get(recipe, "calibration"), "texts"), JSON_COMPACT | JSON_SORT_KEYS);
+    identity = XXH3_64bits_withSeed(&alpha, sizeof alpha, identity);
+    if (texts) identity = XXH3_64bits_withSeed(texts, strlen(texts), identity);
+    free(texts);
+    return identity;
+}
+
 uint64_t calibration_identity_of(const qbin *model) {
     uint64_t identity = 0;
-    if (calibration_identity(json_object_get(model->meta, "sources"), &identity)) return identity;
+    if (calibration_identity(json_object_get(model->meta, "sources"), &identity)) return smoothed_identity(model, identity);
     for (size_t i = 0; i < model->n_tensors; i++) identity = XXH3_64bits_withSeed(&model->tensors[i].hash, sizeof(uint64_t), identity);
     return identity;
 }
