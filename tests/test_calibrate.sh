@@ -25,6 +25,8 @@ check "another instruction set gives the same file" cmp "$WORK/a.cal" "$WORK/b.c
 cal -o "$WORK/b.cal" --chunks 4 --skip 0 -q
 check "tokens that are left out make a difference" test "$(cmp "$WORK/a.cal" "$WORK/b.cal" | wc -l)" -eq 1
 
+run sh -c "cat $tale | '$BIN/calibrate' -m '$WORK/f16.qbin' -f - -c 64 --chunks 4 -q -o '$WORK/b.cal'"
+ends "a text may come from a pipe" 0
 run "$BIN/inspect" "$WORK/a.cal"
 ends "inspect shows a calibration" 0
 check "inspect names its inputs" grep -q '^ *layers.0.inner ' "$WORK/out"

@@ -12,6 +12,7 @@
 #include "tools/progress.h"
 #include "tools/session_flags.h"
 #include "tools/signals.h"
+#include "tools/text_file.h"
 
 typedef struct calibrate_settings {
     const char *model, *text, *output;
@@ -25,7 +26,7 @@ typedef struct job {
     const calibrate_settings *set;
     model *model;       /* NULL: only files are put together */
     calibration *merge; /* [set->merge.n] */
-    map text;
+    text_file text;
     id_list ids;
     windows windows;
     statistics *statistics;
@@ -56,9 +57,8 @@ static status open_text(job *j, error *e) {
                     model_spec(j->model)->context);
     }
     warn_of_coarse_weights(j->model, set->model);
-    TRY(map_open(&j->text, set->text, e));
-    const char *text = j->text.size ? (const char *)j->text.data : "";
-    if (tokenizer_encode(j->model->tokenizer, text, j->text.size, 0, &j->ids, e) != OK) return fail_in(e, set->model);
+    TRY(text_file_open(&j->text, set->text, e));
+    if (tokenizer_encode(j->model->tokenizer, j->text.text, j->text.bytes, 0, &j->ids, e) != OK) return fail_in(e, set->model);
     const size_t chunks = set->chunks < 0 ? 0 : (size_t)set->chunks;
     if (windows_plan(&j->windows, conventions, j->ids.ids, j->ids.n, (size_t)set->window, chunks, model_bos(j->model), e) != OK) {
         return fail_in(e, set->text);
@@ -105,11 +105,10 @@ static status read_windows(job *j, error *e) {
 }
 
 static json_t *describe_text(const job *j) {
-    const char *slash = strrchr(j->set->text, '/');
     char hash[17];
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)XXH3_64bits(j->text.data, j->text.size));
-    return json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:i}", "file", slash ? slash + 1 : j->set->text, "bytes", (json_int_t)j->text.size, "xxh3", hash,
-                     "context", (json_int_t)j->windows.context, "windows", (json_int_t)j->windows.count, "skip", (json_int_t)j->set->skip, "bos",
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)XXH3_64bits(j->text.text, j->text.bytes));
+    return json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:i}", "file", j->text.name, "bytes", (json_int_t)j->text.bytes, "xxh3", hash, "context",
+                     (json_int_t)j->windows.context, "windows", (json_int_t)j->windows.count, "skip", (json_int_t)j->set->skip, "bos",
                      j->windows.bos);
 }
 
@@ -185,7 +184,7 @@ static void close_job(job *j) {
     free(j->merge);
     free(j->window);
     free(j->ids.ids);
-    map_close(&j->text);
+    text_file_close(&j->text);
     model_close(&j->model);
 }
 
@@ -210,7 +209,12 @@ static const calibrate_settings defaults = {.window = 512, .chunks = -1, .skip =
 #define FIELD(name) offsetof(calibrate_settings, name)
 static const option options[] = {
     {.name = "model", .letter = 'm', .kind = OPTION_TEXT, .value = "FILE", .offset = FIELD(model), .help = "The .qbin file to read with; best f16."},
-    {.name = "file", .letter = 'f', .kind = OPTION_TEXT, .value = "TEXT", .offset = FIELD(text), .help = "Text to read (UTF-8)."},
+    {.name = "file",
+     .letter = 'f',
+     .kind = OPTION_TEXT,
+     .value = "TEXT",
+     .offset = FIELD(text),
+     .help = "Text to read (UTF-8); - is standard input."},
     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .value = "FILE", .offset = FIELD(output), .help = "The calibration to write."},
     {.name = "force", .kind = OPTION_FLAG, .offset = FIELD(force), .help = "Replace an existing file even if it is not a .qbin."},
     {.name = "ctx-size",

@@ -48,12 +48,6 @@ static bool same_tokenizer(const model *a, const model *b) {
     return a->file.tokens_size == b->file.tokens_size && !memcmp(a->file.tokens, b->file.tokens, a->file.tokens_size);
 }
 
-static int32_t bos_of(const model *m) {
-    if (!tokenizer_adds_bos(m->tokenizer)) return -1;
-    const int32_t bos = tokenizer_bos(m->tokenizer);
-    return bos >= 0 ? bos : model_spec(m)->bos;
-}
-
 static status open_entry(const job *j, entry *it, error *e) {
     TRY(model_open(&it->model, it->path, e));
     if (!it->model->tokenizer) return fail(e, E_FILE, "%s: has no tokenizer to read a text with", it->path);
@@ -87,7 +81,7 @@ static status plan_entry(const job *j, entry *it, error *e) {
     TRY(open_entry(j, it, e));
     const size_t chunks = set->chunks < 0 ? 0 : (size_t)set->chunks;
     const status planned =
-        windows_plan(&it->windows, find_convention(set->stride), it->ids->ids, it->ids->n, (size_t)set->window, chunks, bos_of(it->model), e);
+        windows_plan(&it->windows, find_convention(set->stride), it->ids->ids, it->ids->n, (size_t)set->window, chunks, model_bos(it->model), e);
     if (planned != OK) return fail_in(e, set->text);
     return j->compared && it != j->entries ? check_reference(j->entries, it, e) : OK;
 }
