@@ -119,6 +119,7 @@ typedef struct packing { /* of the codes of a tile, where they are not bit plane
     void (*pack)(const uint8_t codes[TILE_ROWS][TILE_K], uint8_t *tile);
     unsigned (*code)(const uint8_t *tile, unsigned row, unsigned k); /* any bytes give a code below 2^bits */
 } packing;
+extern const packing packing_trits;
 
 typedef enum book_kind {
     BOOK_NONE,   /* level = code - zero */

@@ -26,7 +26,7 @@ static unsigned trits_code(const uint8_t *tile, unsigned row, unsigned k) {
     return 3 * (byte * powers[quad % DIGITS] & 255) >> 8;
 }
 
-static const packing trits = {TRIT_TILE, trits_pack, trits_code};
+const packing packing_trits = {TRIT_TILE, trits_pack, trits_code};
 
 /* ---- fits ---- */
 
@@ -60,7 +60,7 @@ const family family_trits = {
     .widths = 1 << 2,
     .block = 128,
     .zero = 1,
-    .packing = &trits,
+    .packing = &packing_trits,
     .fit = ternary_fit,
     .assign = ternary_assign,
 };

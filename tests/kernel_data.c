@@ -67,6 +67,36 @@ const content *content_named(const char *name) {
     return NULL;
 }
 
+/* ---- formats ---- */
+
+bool format_next(format *f, size_t *descriptor) {
+    act_code act = ACT_F32;
+    if (*descriptor == 0)
+        format_nth((*descriptor)++, f);
+    else
+        act = f->act + 1;
+    for (;; act = ACT_F32) {
+        for (; act < ACT_CODES; act++) {
+            f->act = act;
+            if (format_valid(f)) return true;
+        }
+        if (!format_nth((*descriptor)++, f)) return false;
+    }
+}
+
+const char *name_of(const format *f) {
+    static char name[FORMAT_NAME];
+    format_name(f, name);
+    return name;
+}
+
+format format_named(const char *name) {
+    format f;
+    error e = {0};
+    cr_assert_eq(format_parse(&f, name, &e), OK, "%s", e.text);
+    return f;
+}
+
 /* ---- matrices ---- */
 
 void *aligned_zeros(size_t bytes) {
@@ -83,10 +113,15 @@ static void fill_halves(uint8_t *at, size_t count, const content *what, uint64_t
     }
 }
 
-sample sample_of(const char *name, size_t rows, size_t k, const content *what, uint64_t seed) {
-    sample m = {.rows = rows, .k = k};
-    error e = {0};
-    cr_assert_eq(format_parse(&m.format, name, &e), OK, "%s", e.text);
+static void fill_floats(uint8_t *at, size_t count, const content *what, uint64_t *random) {
+    for (size_t i = 0; i < count; i++) {
+        const float x = what->value(random);
+        memcpy(at + i * sizeof x, &x, sizeof x);
+    }
+}
+
+sample sample_of(format f, size_t rows, size_t k, const content *what, uint64_t seed) {
+    sample m = {.format = f, .rows = rows, .k = k};
     cr_assert(format_layout(&m.format, rows, k, &m.layout));
     m.data = aligned_zeros(m.layout.bytes);
     const layout *l = &m.layout;
@@ -98,7 +133,11 @@ sample sample_of(const char *name, size_t rows, size_t k, const content *what, u
     }
     for (size_t i = 0; i < l->side; i++)
         m.data[i] = what->code < 0 || i < l->codes ? (uint8_t)(random_uniform(&seed) * 128.0f + 128.0f) : (uint8_t)what->code;
-    fill_halves(m.data + l->side, l->groups * l->group_side / 2, what, &seed);
+    const size_t side = l->bytes - l->side;
+    if (f.grain == GRAIN_BLOCK)
+        fill_halves(m.data + l->side, side / sizeof(uint16_t), what, &seed);
+    else
+        fill_floats(m.data + l->side, side / sizeof(float), what, &seed);
     return m;
 }
 
@@ -123,8 +162,8 @@ void input_encode(input *in, const kernels *t, act_code code) {
     free(in->acts.sums);
     const size_t tiles = (in->k + TILE_K - 1) / TILE_K;
     in->acts = (acts){.code = code, .n = in->n, .tiles = tiles, .width = in->n < t->panel ? in->n : t->panel};
-    in->acts.act_scale = static_scale;
-    in->acts.act_center = static_center;
+    in->acts.act_scale = in->act_scale;
+    in->acts.act_center = in->act_center;
     in->acts.values = aligned_zeros(values);
     in->acts.scales = aligned_zeros(scales);
     in->acts.sums = aligned_zeros(sums);
@@ -132,7 +171,7 @@ void input_encode(input *in, const kernels *t, act_code code) {
 }
 
 input input_of(const kernels *t, act_code code, size_t n, size_t k, const content *what, uint64_t seed) {
-    input in = {.n = n, .k = k, .ldx = round_up(k, 16)};
+    input in = {.n = n, .k = k, .ldx = round_up(k, 16), .act_scale = static_scale, .act_center = static_center};
     in.x = aligned_zeros(n * in.ldx * sizeof(float));
     for (size_t i = 0; i < n * in.ldx; i++) in.x[i] = i % in.ldx < k ? what->value(&seed) : NAN;
     input_encode(&in, t, code);

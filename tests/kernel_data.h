@@ -16,6 +16,17 @@
 bool table_runs(const kernels *t);
 #define scalar_table (kernel_tables[0])
 
+/* Walks all formats with the activations that each has without an @, or each with all the activations that are valid for it. */
+#define EACH_FORMAT(f) \
+    format f;          \
+    for (size_t nth_ = 0; format_nth(nth_, &f); nth_++)
+#define EACH_FORMAT_AND_ACTS(f) \
+    format f;                   \
+    for (size_t nth_ = 0; format_next(&f, &nth_);)
+bool format_next(format *f, size_t *descriptor);
+const char *name_of(const format *f); /* until the next call */
+format format_named(const char *name);
+
 /* What the numbers of a matrix or an input may be. */
 typedef struct content {
     const char *name;
@@ -34,7 +45,7 @@ typedef struct sample { /* a matrix made up */
 } sample;
 
 /* Bytes as no encoder would choose them: codes and scales by `what`. */
-sample sample_of(const char *format, size_t rows, size_t k, const content *what, uint64_t seed);
+sample sample_of(format f, size_t rows, size_t k, const content *what, uint64_t seed);
 void sample_free(sample *m);
 matrix sample_matrix(const sample *m); /* as kernels see it */
 
@@ -42,10 +53,11 @@ matrix sample_matrix(const sample *m); /* as kernels see it */
 typedef struct input {
     float *x;
     size_t n, k, ldx;
+    float act_scale, act_center; /* where its encoding is static */
     acts acts;
 } input;
 input input_of(const kernels *t, act_code code, size_t n, size_t k, const content *what, uint64_t seed);
-extern const float static_scale, static_center;                /* of inputs whose encoding is static */
+extern const float static_scale, static_center;                /* as input_of sets them */
 void input_encode(input *in, const kernels *t, act_code code); /* again, for another table */
 void input_free(input *in);
 

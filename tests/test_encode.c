@@ -165,7 +165,7 @@ Test(encode, rounding_to_half_floats) {
 /* A matrix of all half floats in one column, times one. */
 static void check_halves(const char *name, float (*to_float)(uint16_t)) {
     enum { ALL = 0x10000 };
-    sample m = sample_of(name, ALL, 1, content_named("zeros"), 1);
+    sample m = sample_of(format_named(name), ALL, 1, content_named("zeros"), 1);
     memset(m.data, 0, m.layout.bytes);
     for (size_t i = 0; i < ALL; i++) {
         const uint16_t half = (uint16_t)i;

@@ -1,10 +1,11 @@
-/* The matrix products: the scalar table against doubles, every table against the scalar one, few tokens against many. Each test walks format_list. */
+/* The matrix products: the scalar table against doubles, every table against the scalar one, few tokens against many. Each test walks all formats. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "encode.h"
 #include "kernel_data.h"
 
 /* y [n][ld] of rows of groups [0, groups), ld = padded rows + 16; the last 16 of each row are to stay untouched. */
@@ -37,13 +38,12 @@ static void output_free(output *o) {
 }
 
 Test(linear, every_format_has_a_kernel_in_every_table) {
-    for (const kernels *const *t = kernel_tables; *t; t++) {
-        for (const format_entry *entry = format_list; entry->name; entry++) {
-            format f;
-            cr_assert_eq(format_parse(&f, entry->name, NULL), OK);
-            cr_expect_not_null(kernels_linear(*t, &f), "%s in %s", entry->name, (*t)->name);
-        }
+    size_t formats = 0;
+    EACH_FORMAT_AND_ACTS(f) {
+        formats++;
+        for (const kernels *const *t = kernel_tables; *t; t++) cr_expect_not_null(kernels_linear(*t, &f), "%s in %s", name_of(&f), (*t)->name);
     }
+    cr_assert_gt(formats, 300u);
 }
 
 /* ---- the scalar table against doubles ---- */
@@ -54,7 +54,7 @@ static void check_row(const sample *m, const sample *minimums, const acts *a, co
     float *w = aligned_zeros(m->k * sizeof *w), *min = aligned_zeros(m->k * sizeof *min);
     format_decode_row(&m->format, &m->layout, m->data, row, m->k, w);
     if (m->format.has_min) format_decode_row(&m->format, &minimums->layout, minimums->data, row, m->k, min);
-    const size_t block = a->code == ACT_F32 ? 2 : m->format.block;
+    const size_t block = a->code == ACT_F32 ? 2 : acts_like(a->code) == ACT_I8_32 ? 32 : 64;
     const double steps = (double)(m->layout.tiles * TILE_K / block) * (m->format.has_min ? 2 : 1) + 4;
     for (size_t t = 0; t < a->n; t++) {
         double sum = 0, magnitude = 0;
@@ -78,14 +78,14 @@ static sample without_codes(const sample *m) { /* what decodes to the minimums *
 }
 
 Test(linear, scalar_is_within_the_rounding_bound_of_doubles) {
-    static const size_t shapes[][3] = {{37, 200, 5}, {16, 64, 1}, {1, 1, 9}, {50, 1000, 2}};
-    for (const format_entry *entry = format_list; entry->name; entry++) {
+    static const size_t shapes[][3] = {{37, 200, 5}, {1, 1, 9}, {16, 500, 1}};
+    EACH_FORMAT_AND_ACTS(f) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             const size_t rows = shapes[s][0], k = shapes[s][1], n = shapes[s][2];
-            sample m = sample_of(entry->name, rows, k, content_named("random"), 11 + s), minimums = without_codes(&m);
-            input in = input_of(scalar_table, m.format.act, n, k, content_named("random"), 5);
+            sample m = sample_of(f, rows, k, content_named("random"), 11 + s), minimums = without_codes(&m);
+            input in = input_of(scalar_table, f.act, n, k, content_named("random"), 5);
             output o = product(scalar_table, &m, &in.acts, m.layout.groups / 2);
-            for (size_t row = 0; row < rows; row++) check_row(&m, &minimums, &in.acts, &o, row, entry->name);
+            for (size_t row = 0; row < rows; row++) check_row(&m, &minimums, &in.acts, &o, row, name_of(&f));
             output_free(&o);
             input_free(&in);
             sample_free(&m);
@@ -94,15 +94,70 @@ Test(linear, scalar_is_within_the_rounding_bound_of_doubles) {
     }
 }
 
-Test(linear, rows_past_the_end_are_zero) {
-    for (const format_entry *entry = format_list; entry->name; entry++) {
-        sample m = sample_of(entry->name, 16, 130, content_named("random"), 3);
+/* ---- whole numbers: every table against integers, without any rounding ---- */
+
+static float any_whole(uint64_t *random) {
+    return rintf(127.0f * random_uniform(random));
+}
+static float largest(uint64_t *random) {
+    (void)random;
+    return 127.0f;
+}
+static float smallest(uint64_t *random) {
+    (void)random;
+    return -127.0f;
+}
+static const content whole_numbers[] = {{"any", any_whole, -1, true}, {"127", largest, 0xff, true}, {"-127", smallest, 0xff, true}, {.name = NULL}};
+
+/* y of one row as integers: weights decode to whole numbers where their scale and minimum are 1. */
+static void check_whole_row(const sample *m, const input *in, const output *o, size_t row, const char *table) {
+    float *w = aligned_zeros(m->k * sizeof *w);
+    format_decode_row(&m->format, &m->layout, m->data, row, m->k, w);
+    for (size_t t = 0; t < in->n; t++) {
+        int64_t sum = 0;
+        for (size_t i = 0; i < m->k; i++) sum += (int64_t)w[i] * (int64_t)in->x[t * in->ldx + i];
+        cr_assert_eq((int64_t)o->y[t * o->ld + row], sum, "%s, %s: row %zu, token %zu", name_of(&m->format), table, row, t);
+    }
+    free(w);
+}
+
+static void check_whole(const format *f, const content *what, size_t n, size_t k) {
+    const content one = {"ones", content_named("ones, all bits")->value, what->code, true};
+    sample m = sample_of(*f, 21, k, &one, n + k);
+    for (size_t i = 0; what->code < 0 && !f->family->plain && i < m.layout.side; i++)
+        m.data[i] = (uint8_t)(i * 7 + i / 256); /* every byte everywhere */
+    input in = input_of(scalar_table, ACT_F32, n, k, what, k);
+    in.act_scale = 1;
+    in.act_center = 0;
+    for (size_t i = 0; i < n * in.ldx; i++) in.x[i] = i % in.ldx % 32 == 0 ? 127 : in.x[i]; /* so that the scale of each block is 1 */
+    EACH_TABLE(t) {
+        input_encode(&in, t, f->act);
+        output o = product(t, &m, &in.acts, 1);
+        for (size_t row = 0; row < m.rows; row++) check_whole_row(&m, &in, &o, row, t->name);
+        output_free(&o);
+    }
+    input_free(&in);
+    sample_free(&m);
+}
+
+Test(linear, whole_numbers_are_exact_in_every_table) {
+    EACH_FORMAT_AND_ACTS(f) {
+        for (const content *what = whole_numbers; what->name; what++) {
+            check_whole(&f, what, 1, 288);
+            check_whole(&f, what, 9, 90);
+        }
+    }
+}
+
+Test(linear, rows_past_the_end_are_zero_if_their_scale_is) {
+    EACH_FORMAT(f) {
+        sample m = sample_of(f, 16, 130, content_named("random"), 3);
         memset(m.data + m.layout.codes, 0, m.layout.bytes - m.layout.codes); /* as padding: scale and minimum 0, whatever the codes */
-        memset(m.data + m.layout.codes, 0xff, m.format.family->plain ? 0 : m.layout.side - m.layout.codes);
+        memset(m.data + m.layout.codes, 0xff, f.family->plain ? 0 : m.layout.side - m.layout.codes);
         EACH_TABLE(t) {
-            input in = input_of(t, m.format.act, 2, 130, content_named("random"), 5);
+            input in = input_of(t, f.act, 2, 130, content_named("random"), 5);
             output o = product(t, &m, &in.acts, 0);
-            for (size_t i = 0; i < 16; i++) cr_assert_eq(o.y[i], 0.0f, "%s %s", entry->name, t->name);
+            for (size_t i = 0; i < 16; i++) cr_assert_eq(o.y[i], 0.0f, "%s %s", name_of(&f), t->name);
             output_free(&o);
             input_free(&in);
         }
@@ -112,27 +167,32 @@ Test(linear, rows_past_the_end_are_zero) {
 
 /* ---- the same bits from every table, and for one token as for many ---- */
 
-static void compare(const kernels *t, const sample *m, input *in, size_t cut, const char *name) {
+static void compare(const kernels *t, const sample *m, input *in, size_t cut) {
     input_encode(in, scalar_table, m->format.act);
     output expected = product(scalar_table, m, &in->acts, cut);
     input_encode(in, t, m->format.act);
     output got = product(t, m, &in->acts, cut);
     const size_t at = first_difference(expected.y, got.y, expected.size);
-    cr_assert_eq(at, expected.size, "%s, %s: token %zu of %zu, row %zu: %a instead of %a", name, t->name, at / got.ld, got.n, at % got.ld,
-                 (double)got.y[at], (double)expected.y[at]);
+    cr_assert_eq(at, expected.size, "%s, %s: token %zu of %zu, row %zu: %a instead of %a", name_of(&m->format), t->name, at / got.ld, got.n,
+                 at % got.ld, (double)got.y[at], (double)expected.y[at]);
     output_free(&expected);
     output_free(&got);
 }
 
+/* Every table but the scalar one against that. */
+static void compare_all(const sample *m, input *in, size_t cut) {
+    EACH_TABLE(t) {
+        if (t != scalar_table) compare(t, m, in, cut);
+    }
+}
+
 Test(linear, tables_agree_for_every_number_of_tokens) {
-    static const size_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 64};
-    for (const format_entry *entry = format_list; entry->name; entry++) {
-        sample m = sample_of(entry->name, 16 * 7 - 5, 64 * 3 + 17, content_named("random"), 8);
+    static const size_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 15, 64};
+    EACH_FORMAT(f) {
+        sample m = sample_of(f, 16 * 5 - 5, 64 * 2 + 17, content_named("random"), 8);
         for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
-            input in = input_of(scalar_table, m.format.act, tokens[i], m.k, content_named("random"), i);
-            EACH_TABLE(t) {
-                if (t != scalar_table) compare(t, &m, &in, i % (m.layout.groups + 1), entry->name);
-            }
+            input in = input_of(scalar_table, f.act, tokens[i], m.k, content_named("random"), i);
+            compare_all(&m, &in, i % (m.layout.groups + 1));
             input_free(&in);
         }
         sample_free(&m);
@@ -140,14 +200,12 @@ Test(linear, tables_agree_for_every_number_of_tokens) {
 }
 
 Test(linear, tables_agree_for_every_shape) {
-    static const size_t shapes[][2] = {{1, 1}, {3, 63}, {16, 64}, {17, 65}, {48, 128}, {80, 320}, {33, 1025}};
-    for (const format_entry *entry = format_list; entry->name; entry++) {
+    static const size_t shapes[][2] = {{1, 1}, {3, 63}, {16, 64}, {17, 65}, {48, 128}, {33, 1025}};
+    EACH_FORMAT_AND_ACTS(f) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-            sample m = sample_of(entry->name, shapes[s][0], shapes[s][1], content_named("random"), s);
-            input in = input_of(scalar_table, m.format.act, s % 2 ? 1 : 9, m.k, content_named("random"), s);
-            EACH_TABLE(t) {
-                if (t != scalar_table) compare(t, &m, &in, 1, entry->name);
-            }
+            sample m = sample_of(f, shapes[s][0], shapes[s][1], content_named("random"), s);
+            input in = input_of(scalar_table, f.act, s % 2 ? 1 : 9, m.k, content_named("random"), s);
+            compare_all(&m, &in, 1);
             input_free(&in);
             sample_free(&m);
         }
@@ -155,14 +213,12 @@ Test(linear, tables_agree_for_every_shape) {
 }
 
 Test(linear, tables_agree_on_extreme_numbers) {
-    for (const format_entry *entry = format_list; entry->name; entry++) {
+    EACH_FORMAT(f) {
         for (const content *weights = contents; weights->name; weights++) {
-            sample m = sample_of(entry->name, 35, 150, weights, 2);
+            sample m = sample_of(f, 35, 150, weights, 2);
             for (const content *inputs = contents; inputs->name; inputs++) {
-                input in = input_of(scalar_table, m.format.act, 1 + (size_t)(inputs - contents) % 9, m.k, inputs, 4);
-                EACH_TABLE(t) {
-                    if (t != scalar_table) compare(t, &m, &in, 2, entry->name);
-                }
+                input in = input_of(scalar_table, f.act, (inputs - contents) % 2 ? 1 : 3, m.k, inputs, 4);
+                compare_all(&m, &in, 2);
                 input_free(&in);
             }
             sample_free(&m);
@@ -171,26 +227,26 @@ Test(linear, tables_agree_on_extreme_numbers) {
 }
 
 /* Token i of a batch against the same token in a batch of its own. */
-static void check_alone(const kernels *t, const sample *m, const input *batch, const output *together, size_t token, const char *name) {
-    input one = {.n = 1, .k = m->k, .ldx = batch->ldx, .x = aligned_zeros(batch->ldx * sizeof(float))};
+static void check_alone(const kernels *t, const sample *m, const input *batch, const output *together, size_t token) {
+    input one = {.n = 1, .k = m->k, .ldx = batch->ldx, .x = aligned_zeros(batch->ldx * sizeof(float)), .act_scale = batch->act_scale};
     memcpy(one.x, batch->x + token * batch->ldx, batch->ldx * sizeof(float));
     input_encode(&one, t, m->format.act);
     output alone = product(t, m, &one.acts, 0);
     const size_t at = first_difference(alone.y, together->y + token * together->ld, alone.ld);
-    cr_assert_eq(at, alone.ld, "%s, %s: token %zu of %zu differs alone", name, t->name, token, batch->n);
+    cr_assert_eq(at, alone.ld, "%s, %s: token %zu of %zu differs alone", name_of(&m->format), t->name, token, batch->n);
     output_free(&alone);
     input_free(&one);
 }
 
 Test(linear, a_token_has_the_same_bits_alone_and_in_any_batch) {
-    static const size_t tokens[] = {2, 3, 4, 5, 6, 7, 8, 9, 15, 23};
-    for (const format_entry *entry = format_list; entry->name; entry++) {
-        sample m = sample_of(entry->name, 75, 200, content_named("random"), 21);
+    static const size_t tokens[] = {2, 3, 4, 5, 6, 7, 8, 15};
+    EACH_FORMAT(f) {
+        sample m = sample_of(f, 75, 150, content_named("random"), 21);
         EACH_TABLE(t) {
             for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
-                input batch = input_of(t, m.format.act, tokens[i], m.k, content_named("random"), i);
+                input batch = input_of(t, f.act, tokens[i], m.k, content_named("random"), i);
                 output together = product(t, &m, &batch.acts, m.layout.groups);
-                for (size_t token = 0; token < tokens[i]; token++) check_alone(t, &m, &batch, &together, token, entry->name);
+                for (size_t token = i % 3; token < tokens[i]; token += 3) check_alone(t, &m, &batch, &together, token);
                 output_free(&together);
                 input_free(&batch);
             }

@@ -32,11 +32,13 @@ void acts_bytes(act_code code, size_t n, size_t k, size_t *values, size_t *scale
     *sums = round_up(n * tiles * size->blocks * sizeof(int32_t), LINE);
 }
 
-/* 32 rows of bytes, and two int32 for each tile and token of a panel. */
+/* Coded weights: 32 rows of bytes, and two int32 for each tile and token of a panel. Decoded ones: 16 rows of floats and one more. */
 size_t linear_scratch_bytes(size_t k) {
-    enum { ROWS = 32, PANEL_MAX = 8 };
+    enum { ROWS = 32, BLOCKS = 2, PANEL_MAX = 8, DECODED = TILE_ROWS + 1 };
     const size_t tiles = (k + TILE_K - 1) / TILE_K;
-    return ROWS * tiles * TILE_K + round_up(2 * tiles * PANEL_MAX * sizeof(int32_t), LINE) + LINE;
+    const size_t coded = ROWS * tiles * TILE_K + round_up(BLOCKS * tiles * PANEL_MAX * sizeof(int32_t), LINE) + LINE;
+    const size_t decoded = DECODED * tiles * TILE_K * sizeof(float);
+    return coded > decoded ? coded : decoded;
 }
 
 static bool runs(const kernels *k) {
@@ -66,13 +68,15 @@ status kernels_choose(const kernels **out, const char *isa, error *e) {
 }
 
 static bool suits(const linear_kernel *l, const format *f) {
-    return strcmp(l->family, f->family->name) == 0 && l->bits == f->bits && l->has_min == f->has_min && l->grain == f->grain &&
-           l->block == f->block && l->scope == f->scope && l->act == acts_like(f->act);
+    if (l->act != acts_like(f->act)) return false;
+    if (l->plain || f->family->plain) return l->plain && !strcmp(l->plain, f->family->name);
+    const code_view codes = format_codes(f);
+    return l->bits == 0 || (l->bits == codes.bits && l->book == codes.book && l->packing == codes.packing);
 }
 
 linear_fn *kernels_linear(const kernels *k, const format *f) {
     for (const linear_kernel *const *list = k->linear; *list; list++) {
-        for (const linear_kernel *l = *list; l->family; l++) {
+        for (const linear_kernel *l = *list; l->run; l++) {
             if (suits(l, f)) return l->run;
         }
     }

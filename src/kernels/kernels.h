@@ -44,7 +44,8 @@ typedef void encode_fn(acts *a, const float *x, size_t ldx, size_t k, size_t t0,
 /* Bytes that n tokens of k activations need: values, scales, sums (each to be 64-byte aligned by the caller). */
 void acts_bytes(act_code code, size_t n, size_t k, size_t *values, size_t *scales, size_t *sums);
 
-size_t linear_scratch_bytes(size_t k); /* of a thread's scratch for matrices of width k, 64-byte aligned */
+/* Of a thread's scratch for matrices of width k, 64-byte aligned. It is enough for every format and encoding. */
+size_t linear_scratch_bytes(size_t k);
 
 /* A weight tensor as kernels see it: borrowed. */
 typedef struct matrix {
@@ -58,14 +59,12 @@ typedef struct matrix {
 typedef void linear_fn(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch);
 
 typedef struct linear_kernel { /* a row of data: what it computes is told by these fields, matched with a format's descriptor */
-    const char *family;        /* family->name */
-    uint8_t bits;
-    bool has_min;
-    grain grain;
-    uint16_t block;
-    scope scope;
-    act_code act;
     linear_fn *run;
+    act_code act;      /* whose panels it reads (acts_like) */
+    const char *plain; /* the plain family of weights that are numbers; NULL: of any coded ones, as the next fields say */
+    uint8_t bits;      /* 0: all coded weights */
+    book_kind book;
+    const packing *packing; /* NULL: bit planes */
 } linear_kernel;
 
 /* One query tile against one chunk of keys of one KV head. */
@@ -99,7 +98,7 @@ typedef struct kernels {
 
     encode_fn *encode[ACT_CODES];
 
-    const linear_kernel *const *linear; /* lists, NULL-terminated; each ends with family NULL */
+    const linear_kernel *const *linear; /* lists, NULL-terminated; each ends with run NULL */
 
     /* y[n] = x / sqrt(mean(x^2) + eps) * gain; y may be x. */
     void (*rmsnorm)(float *y, const float *x, const float *gain, size_t n, float eps);
@@ -130,7 +129,8 @@ extern const kernels *const kernel_tables[]; /* strongest last; NULL-terminated;
  * name (lists them) or one that this CPU lacks. */
 status kernels_choose(const kernels **out, const char *isa, error *e);
 
-/* The kernel for a format, or NULL: every format of format_list has one in every table (a test walks both). */
+/* The kernel for a format and the activations that it names, or NULL: every one that format_nth knows has one in every table, with each encoding whose
+ * sums are as long as its blocks allow, and with ACT_F32, where weights are decoded first (a test walks all). */
 linear_fn *kernels_linear(const kernels *k, const format *f);
 
 #endif

@@ -215,6 +215,29 @@ FOLD u8x64 u8_field(u8x64 a, int shift, int bits) {
 FOLD u8x64 u8_join(u8x64 low, u8x64 high, int shift) {
     return (u8x64){_mm256_or_si256(low.lo, _mm256_slli_epi32(high.lo, shift)), _mm256_or_si256(low.hi, _mm256_slli_epi32(high.hi, shift))};
 }
+FOLD u8x64 u8_flip(u8x64 a) {
+    const __m256i top = _mm256_set1_epi8((char)0x80);
+    return (u8x64){_mm256_xor_si256(a.lo, top), _mm256_xor_si256(a.hi, top)};
+}
+FOLD __m256i half_pairs(const uint8_t *p) {
+    __m256i v = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    v = _mm256_or_si256(v, _mm256_slli_epi32(v, 12));
+    v = _mm256_or_si256(v, _mm256_slli_epi32(v, 6));
+    return _mm256_and_si256(v, _mm256_set1_epi8(3));
+}
+FOLD u8x64 u8_pairs(const uint8_t *p) {
+    return (u8x64){half_pairs(p), half_pairs(p + 8)};
+}
+FOLD __m256i half_third(__m256i a) { /* b = a - 1: three quarters of it, rounded up twice; the two highest bits are those of 3 a / 4 for every byte */
+    const __m256i b = _mm256_subs_epu8(a, _mm256_set1_epi8(1));
+    return half_field(_mm256_avg_epu8(b, _mm256_avg_epu8(b, _mm256_setzero_si256())), 6, 2);
+}
+FOLD u8x64 u8_third(u8x64 a) {
+    return (u8x64){half_third(a.lo), half_third(a.hi)};
+}
+FOLD u8x64 u8_triple(u8x64 a) {
+    return (u8x64){_mm256_add_epi8(a.lo, _mm256_add_epi8(a.lo, a.lo)), _mm256_add_epi8(a.hi, _mm256_add_epi8(a.hi, a.hi))};
+}
 FOLD u8x64 u8_table(const uint8_t *p) {
     const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p));
     return (u8x64){t, t};
@@ -222,22 +245,54 @@ FOLD u8x64 u8_table(const uint8_t *p) {
 FOLD u8x64 u8_lookup(u8x64 table, u8x64 codes) {
     return (u8x64){_mm256_shuffle_epi8(table.lo, codes.lo), _mm256_shuffle_epi8(table.lo, codes.hi)};
 }
+typedef struct u8_rows { /* part j: in each 128-bit quarter, the tables of the rows j, j + 1 ... of its four that fit into sixteen bytes */
+    u8x64 part[4];
+} u8_rows;
+FOLD __m256i two_quarters(const uint8_t *low, const uint8_t *high) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)low)),
+                                   _mm_loadu_si128((const __m128i *)(const void *)high), 1);
+}
+FOLD u8_rows u8_rows_load(const uint8_t *p, int bits) {
+    const int parts = 1 << (bits - 2), quarter = 16 * parts;
+    u8_rows r = {0};
+    UNROLL for (int j = 0; j < parts; j++) {
+        const uint8_t *at = p + 16 * j;
+        r.part[j] = (u8x64){two_quarters(at, at + quarter), two_quarters(at + 2 * quarter, at + 3 * quarter)};
+    }
+    return r;
+}
+/* Rows of a quarter are its four 32-bit lanes: which table of a part a lane has stands in its index, or its part is chosen after the lookup. */
+FOLD __m256i half_rows_lookup(__m256i a, __m256i b, __m256i c, __m256i d, __m256i codes, int bits) {
+    const __m256i four = _mm256_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0, 0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+    if (bits == 2) return _mm256_shuffle_epi8(a, _mm256_or_si256(codes, four));
+    const __m256i two = _mm256_set_epi32(0x08080808, 0, 0x08080808, 0, 0x08080808, 0, 0x08080808, 0), at = _mm256_or_si256(codes, two);
+    if (bits == 3) return _mm256_blend_epi32(_mm256_shuffle_epi8(a, at), _mm256_shuffle_epi8(b, at), 0xcc);
+    const __m256i low = _mm256_blend_epi32(_mm256_shuffle_epi8(a, codes), _mm256_shuffle_epi8(b, codes), 0xaa);
+    const __m256i high = _mm256_blend_epi32(_mm256_shuffle_epi8(c, codes), _mm256_shuffle_epi8(d, codes), 0xaa);
+    return _mm256_blend_epi32(low, high, 0xcc);
+}
+FOLD u8x64 u8_rows_lookup(const u8_rows *tables, u8x64 codes, int bits) {
+    const u8x64 *p = tables->part;
+    return (u8x64){half_rows_lookup(p[0].lo, p[1].lo, p[2].lo, p[3].lo, codes.lo, bits),
+                   half_rows_lookup(p[0].hi, p[1].hi, p[2].hi, p[3].hi, codes.hi, bits)};
+}
 
 /* ---- dot products ----
  *
  * vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits and saturates. Codes below 16 cannot: 8 x 2 x 15 x 127 = 30,480, so
- * eight steps are added in 16 bits before they widen. Larger codes are made signed (the bias), and their sign is moved to the activation:
- * 2 x 128 x 127 = 32,512. */
+ * eight steps are added in 16 bits before they widen; of codes below 32 four steps (31,496), of those below 64 two (32,004). Larger codes are made
+ * signed (the bias), and their sign is moved to the activation: 2 x 128 x 127 = 32,512. */
 
 typedef struct dots {
     i32x16 sum;
     __m256i lo, hi; /* 16-bit sums of the last steps */
 } dots;
 
-enum { NARROW_STEPS = 8 };
-
 FOLD int dot_class(int bits) {
-    return bits <= 4 ? 4 : 8;
+    return bits <= 4 ? 4 : bits <= 6 ? bits : 8;
+}
+FOLD int narrow_steps(int bits) { /* that are added in 16 bits */
+    return 8 >> (dot_class(bits) - 4);
 }
 FOLD int dot_bias(int bits) {
     return dot_class(bits) == 8 ? 128 : 0;
@@ -248,23 +303,23 @@ FOLD dots dot_begin(int32_t start) {
 FOLD __m256i widen(__m256i pairs) {
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
-FOLD dots dot_add_narrow(dots d, u8x64 codes, __m256i act, int step) {
+FOLD dots dot_add_narrow(dots d, u8x64 codes, __m256i act, int steps, int step) {
     const __m256i lo = _mm256_maddubs_epi16(codes.lo, act), hi = _mm256_maddubs_epi16(codes.hi, act);
-    d.lo = step % NARROW_STEPS == 0 ? lo : _mm256_add_epi16(d.lo, lo);
-    d.hi = step % NARROW_STEPS == 0 ? hi : _mm256_add_epi16(d.hi, hi);
-    if (step % NARROW_STEPS == NARROW_STEPS - 1) d.sum = i32_add(d.sum, (i32x16){widen(d.lo), widen(d.hi)});
+    d.lo = step % steps == 0 ? lo : _mm256_add_epi16(d.lo, lo);
+    d.hi = step % steps == 0 ? hi : _mm256_add_epi16(d.hi, hi);
+    if (step % steps == steps - 1) d.sum = i32_add(d.sum, (i32x16){widen(d.lo), widen(d.hi)});
     return d;
 }
 FOLD __m256i signed_product(__m256i codes, __m256i act) {
     const __m256i w = _mm256_xor_si256(codes, _mm256_set1_epi8((char)0x80));
     return widen(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(act, w)));
 }
-/* Calls come in groups of NARROW_STEPS: step counts from 0 since dot_begin. */
+/* Calls come in groups of eight: step counts from 0 since dot_begin. */
 FOLD dots dot_add(dots d, u8x64 codes, const int8_t *act, int bits, int step) {
     int32_t bytes;
     memcpy(&bytes, act, sizeof bytes);
     const __m256i four = _mm256_set1_epi32(bytes);
-    if (dot_class(bits) == 4) return dot_add_narrow(d, codes, four, step);
+    if (dot_class(bits) < 8) return dot_add_narrow(d, codes, four, narrow_steps(bits), step);
     d.sum = i32_add(d.sum, (i32x16){signed_product(codes.lo, four), signed_product(codes.hi, four)});
     return d;
 }

@@ -167,11 +167,46 @@ FOLD u8x64 u8_field(u8x64 a, int shift, int bits) {
 FOLD u8x64 u8_join(u8x64 low, u8x64 high, int shift) {
     return _mm512_or_si512(low, _mm512_slli_epi32(high, (unsigned)shift));
 }
+FOLD u8x64 u8_flip(u8x64 a) {
+    return _mm512_xor_si512(a, _mm512_set1_epi8((char)0x80));
+}
+FOLD u8x64 u8_pairs(const uint8_t *p) {
+    __m512i v = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+    v = _mm512_or_si512(v, _mm512_slli_epi32(v, 12));
+    v = _mm512_or_si512(v, _mm512_slli_epi32(v, 6));
+    return _mm512_and_si512(v, _mm512_set1_epi8(3));
+}
+FOLD u8x64 u8_third(u8x64 a) { /* as in avx2.h */
+    const __m512i b = _mm512_subs_epu8(a, _mm512_set1_epi8(1));
+    return u8_field(_mm512_avg_epu8(b, _mm512_avg_epu8(b, _mm512_setzero_si512())), 6, 2);
+}
+FOLD u8x64 u8_triple(u8x64 a) {
+    return _mm512_add_epi8(a, _mm512_add_epi8(a, a));
+}
 FOLD u8x64 u8_table(const uint8_t *p) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 FOLD u8x64 u8_lookup(u8x64 table, u8x64 codes) {
     return _mm512_shuffle_epi8(table, codes);
+}
+typedef struct u8_rows { /* as 64, 128 or 256 bytes follow each other */
+    __m512i a, b, c, d;
+} u8_rows;
+FOLD u8_rows u8_rows_load(const uint8_t *p, int bits) {
+    u8_rows r = {.a = u8_load(p)};
+    if (bits > 2) r.b = u8_load(p + 64);
+    if (bits > 3) r.c = u8_load(p + 128), r.d = u8_load(p + 192);
+    return r;
+}
+/* The index of a byte is lane << bits | code. The permutations take its low six or seven bits, so two of them cover eight lanes each. */
+FOLD u8x64 u8_rows_lookup(const u8_rows *tables, u8x64 codes, int bits) {
+    const __m512i lane = _mm512_set_epi32(0x0f0f0f0f, 0x0e0e0e0e, 0x0d0d0d0d, 0x0c0c0c0c, 0x0b0b0b0b, 0x0a0a0a0a, 0x09090909, 0x08080808, 0x07070707,
+                                          0x06060606, 0x05050505, 0x04040404, 0x03030303, 0x02020202, 0x01010101, 0);
+    const __m512i at = _mm512_or_si512(codes, _mm512_slli_epi32(lane, (unsigned)bits));
+    if (bits == 2) return _mm512_permutexvar_epi8(at, tables->a);
+    const __m512i low = _mm512_permutex2var_epi8(tables->a, at, tables->b);
+    if (bits == 3) return low;
+    return _mm512_mask_blend_epi32(0xff00, low, _mm512_permutex2var_epi8(tables->c, at, tables->d));
 }
 
 /* ---- dot products: vpdpbusd is exact for all unsigned and signed bytes ---- */

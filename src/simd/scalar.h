@@ -241,6 +241,24 @@ static inline u8x64 u8_join(u8x64 low, u8x64 high, int shift) {
     BYTES(i) low.v[i] = (uint8_t)(low.v[i] | high.v[i] << shift);
     return low;
 }
+static inline u8x64 u8_flip(u8x64 a) { /* signed bytes become unsigned ones, 128 larger */
+    BYTES(i) a.v[i] ^= 0x80;
+    return a;
+}
+static inline u8x64 u8_pairs(const uint8_t *p) { /* byte i of lane r is the pair of bits 2i, 2i + 1 of p[r] */
+    u8x64 r;
+    BYTES(i) r.v[i] = p[i / 4] >> i % 4 * 2 & 3;
+    return r;
+}
+/* Numbers of base 3 as fractions of 256: the first digit of each byte, and what is left of the fraction. */
+static inline u8x64 u8_third(u8x64 a) {
+    BYTES(i) a.v[i] = (uint8_t)(a.v[i] * 3 >> 8);
+    return a;
+}
+static inline u8x64 u8_triple(u8x64 a) {
+    BYTES(i) a.v[i] = (uint8_t)(a.v[i] * 3);
+    return a;
+}
 static inline u8x64 u8_table(const uint8_t *p) { /* of 16 bytes, for u8_lookup */
     u8x64 r;
     for (int i = 0; i < 4; i++) memcpy(r.v + 16 * i, p, 16);
@@ -250,6 +268,19 @@ static inline u8x64 u8_lookup(u8x64 table, u8x64 codes) { /* codes < 16 */
     u8x64 r;
     BYTES(i) r.v[i] = table.v[codes.v[i] & 15];
     return r;
+}
+/* Sixteen tables of 2^bits (4, 8 or 16) bytes, one for each lane: p[lane][2^bits]. bits is a constant after inlining; codes < 2^bits. */
+typedef struct u8_rows {
+    uint8_t v[16][16];
+} u8_rows;
+static inline u8_rows u8_rows_load(const uint8_t *p, int bits) {
+    u8_rows r = {{{0}}};
+    LANES(i) memcpy(r.v[i], p + (i << bits), (size_t)1 << bits);
+    return r;
+}
+static inline u8x64 u8_rows_lookup(const u8_rows *tables, u8x64 codes, int bits) {
+    BYTES(i) codes.v[i] = tables->v[i / 4][codes.v[i] & ((1 << bits) - 1)];
+    return codes;
 }
 
 /* ---- dot products: isum[lane] = start + sum of (code - dot_bias) * act, exact ----

@@ -109,34 +109,6 @@ FOLD void value_queries(const number kind, const int QUERIES, const attend_args 
 
 /* ---- a tile of queries: constants for the number of them ---- */
 
-#define FOR_QUERIES(n, call) \
-    switch (n) {             \
-        case 1:              \
-            call(1);         \
-            break;           \
-        case 2:              \
-            call(2);         \
-            break;           \
-        case 3:              \
-            call(3);         \
-            break;           \
-        case 4:              \
-            call(4);         \
-            break;           \
-        case 5:              \
-            call(5);         \
-            break;           \
-        case 6:              \
-            call(6);         \
-            break;           \
-        case 7:              \
-            call(7);         \
-            break;           \
-        default:             \
-            call(8);         \
-            break;           \
-    }
-
 FOLD void score_all(const number kind, const attend_args *a, size_t v0, size_t v1) {
     for (size_t first = 0; first < a->queries; first += SIMD_ATTEND_QUERIES) {
         const size_t left = a->queries - first, n = left < SIMD_ATTEND_QUERIES ? left : SIMD_ATTEND_QUERIES;
@@ -144,7 +116,7 @@ FOLD void score_all(const number kind, const attend_args *a, size_t v0, size_t v
         float *scores = a->scratch + first * ATTEND_CHUNK;
 #define SCORE(count) \
     if (count <= SIMD_ATTEND_QUERIES) score_queries(kind, count, a, q, v0, v1, scores)
-        FOR_QUERIES(n, SCORE)
+        WITH_COUNT(n, SCORE)
 #undef SCORE
     }
 }
@@ -154,7 +126,7 @@ FOLD void value_all(const number kind, const attend_args *a, const seen *s, size
         const size_t left = s->queries - first, n = left < SIMD_ATTEND_QUERIES ? left : SIMD_ATTEND_QUERIES;
 #define VALUE(count) \
     if (count <= SIMD_ATTEND_QUERIES) value_queries(kind, count, a, s, first, from, to)
-        FOR_QUERIES(n, VALUE)
+        WITH_COUNT(n, VALUE)
 #undef VALUE
     }
 }

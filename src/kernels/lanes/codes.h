@@ -3,6 +3,7 @@
 #ifndef QBIN_KERNELS_CODES_H
 #define QBIN_KERNELS_CODES_H
 
+#include "kernels/weights.h"
 #include "lane.h"
 
 enum {
@@ -11,25 +12,21 @@ enum {
     HALF_GROUPS = HALF_K / K_GROUP,       /* as many as a 64-byte chunk of a 1-bit plane holds */
     PLANE_BYTES = TILE_ROWS * TILE_K / 8, /* of a 1-bit plane of a tile */
     BYTE_TILE = TILE_ROWS * TILE_K,       /* of a tile of 8-bit codes */
-    LEVEL_ZERO = 128,                     /* codebook levels are int8, looked up as level + 128 */
+    LEVEL_ZERO = 128,                     /* codebook levels are int8, their numbers are level + 128 */
 };
 
 typedef struct code_kind {
-    int bits;     /* as stored: planes of 8, 4, 2 or 1 bits, the low bits first */
-    int range;    /* bits that bound the number after lookup: what the dot product sees */
-    int zero;     /* the number that stands for 0 */
-    int block;    /* values along k that share a scale: 32 or 64 */
-    bool book;    /* codes are looked up in one codebook of the tensor */
-    bool has_min; /* a minimum follows the scales */
+    bool trits;       /* five base-3 digits in a byte; else planes of bits */
+    int bits;         /* as stored: planes of 8, 4, 2 or 1 bits, the low bits first */
+    int range;        /* bits that bound the number after lookup: what the dot product sees */
+    int block;        /* values along k whose sum is exact: 32 or 64 */
+    book_kind book;   /* what codes are looked up in */
+    bool sides_known; /* the next two tell what weights.h's numbers are: a branch less for each block */
+    bool floats, has_min;
 } code_kind;
 
-/* Plain 8-bit numbers of the same range and scales: what a panel holds after unpacking. */
-FOLD code_kind unpacked(const code_kind kind) {
-    return (code_kind){8, kind.range, kind.zero, kind.block, false, kind.has_min};
-}
-
-FOLD bool is_unpacked(const code_kind kind) {
-    return kind.bits == 8 && !kind.book;
+FOLD bool is_bytes(const code_kind kind) {
+    return !kind.trits && kind.bits == 8 && kind.book == BOOK_NONE;
 }
 
 /* Bits of the first plane of a code of `bits` bits: the largest power of two in it. */
@@ -56,34 +53,55 @@ FOLD void plane_prefetch(const uint8_t *plane, const int bits, int half, const i
     if (group % per_chunk == 0) prefetch(plane + 64 * (half * bits + group / per_chunk));
 }
 
-/* Asks for the chunks that tile_field reads first at this group: spread over the tile, requests do not queue up. */
+/* Five digits in a byte: chunk c of a tile holds the groups 5 c .. 5 c + 4, the first digit of a fraction first; the last group is one pair of bits
+ * for each value. */
+enum { TRIT_CHUNK = 5, TRIT_GROUPS = 15 };
+
+FOLD u8x64 trit_field(const uint8_t *tile, const int group) {
+    const uint8_t *chunk = tile + 64 * (group / TRIT_CHUNK);
+    if (group == TRIT_GROUPS) return u8_pairs(chunk);
+    u8x64 fraction = u8_load(chunk);
+    UNROLL for (int j = 0; j < group % TRIT_CHUNK; j++) fraction = u8_triple(fraction);
+    return u8_third(fraction);
+}
+
+/* Asks for the chunks that are read first at this group: spread over the tile, requests do not queue up. */
 FOLD void tile_prefetch(const code_kind kind, const uint8_t *tile, int half, const int group) {
+    if (kind.trits) {
+        const int all = half * HALF_GROUPS + group;
+        if (all % TRIT_CHUNK == 0) prefetch(tile + 64 * (all / TRIT_CHUNK));
+        return;
+    }
     const int low = plane_bits(kind.bits), high = kind.bits - low;
     plane_prefetch(tile, low, half, group);
     if (high > 0) plane_prefetch(tile + PLANE_BYTES * low, high, half, group);
 }
 
-/* The codebook of 2^bits levels as a table of numbers; levels past its end are never looked up. */
-FOLD u8x64 book_table(const code_kind kind, const uint8_t *head) {
-    uint8_t table[16] = {0};
-    if (kind.book) {
-        for (int i = 0; i < 1 << kind.bits; i++) table[i] = (uint8_t)(head[i] ^ LEVEL_ZERO);
-    }
-    return u8_table(table);
+/* The codebook or codebooks of a row group, ready for lookups; levels past the end of a book are never looked up. */
+typedef struct lookup {
+    u8x64 shared;
+    u8_rows rows;
+} lookup;
+
+FOLD lookup lookup_of(const code_kind kind, const uint8_t *books) {
+    lookup l;
+    if (kind.book == BOOK_SHARED) l.shared = u8_flip(u8_table(books));
+    if (kind.book == BOOK_ROW) l.rows = u8_rows_load(books, kind.bits);
+    return l;
 }
 
-FOLD u8x64 tile_numbers(const code_kind kind, const uint8_t *tile, int half, const int group, u8x64 book) {
+/* The numbers of k = 4 group .. 4 group + 3 of a half of a tile: codes, or levels + 128. */
+FOLD u8x64 tile_numbers(const code_kind kind, const uint8_t *tile, int half, const int group, const lookup *book) {
+    if (kind.trits) return trit_field(tile, half * HALF_GROUPS + group);
     const u8x64 codes = tile_field(tile, kind.bits, half, group);
-    return kind.book ? u8_lookup(book, codes) : codes;
+    if (kind.book == BOOK_SHARED) return u8_lookup(book->shared, codes);
+    if (kind.book == BOOK_ROW) return u8_flip(u8_rows_lookup(&book->rows, codes, kind.bits));
+    return codes;
 }
 
-/* Side data of a tile: scales [64 / block][16 rows] f16, then minimums likewise. */
-FOLD f32x16 tile_scale(const uint8_t *side, int block) {
-    return f32_load_f16((const uint16_t *)(const void *)side + block * TILE_ROWS);
-}
-
-FOLD f32x16 tile_min(const code_kind kind, const uint8_t *side, int block) {
-    return tile_scale(side, TILE_K / kind.block + block);
+/* Side data (weights.h): sixteen scales or minimums. */
+FOLD f32x16 side_numbers(const uint8_t *at, const bool floats) {
+    return floats ? f32_load((const float *)(const void *)at) : f32_load_f16((const uint16_t *)(const void *)at);
 }
 
 #endif

@@ -14,6 +14,35 @@
 #define LANE_NAME(name, isa) LANE_JOIN(name, isa)
 #define LANE_JOIN(name, isa) name##_##isa
 
+/* call(n) with a constant for n in 1 .. 8: the length of a register tile's side. */
+#define WITH_COUNT(n, call) \
+    switch (n) {            \
+        case 1:             \
+            call(1);        \
+            break;          \
+        case 2:             \
+            call(2);        \
+            break;          \
+        case 3:             \
+            call(3);        \
+            break;          \
+        case 4:             \
+            call(4);        \
+            break;          \
+        case 5:             \
+            call(5);        \
+            break;          \
+        case 6:             \
+            call(6);        \
+            break;          \
+        case 7:             \
+            call(7);        \
+            break;          \
+        default:            \
+            call(8);        \
+            break;          \
+    }
+
 encode_fn LANE(encode_f32), LANE(encode_i8_64), LANE(encode_i8_32), LANE(encode_token_64), LANE(encode_token_32), LANE(encode_static_64),
     LANE(encode_static_32);
 
@@ -22,7 +51,7 @@ void LANE(layernorm)(float *y, const float *x, const float *gain, const float *b
 void LANE(rope_half)(float *x, const float *table, size_t dims);
 void LANE(rope_interleaved)(float *x, const float *table, size_t dims);
 
-/* Lists of linear kernels by source file; each ends with family NULL. */
+/* Lists of linear kernels by source file; each ends with run NULL. */
 extern const linear_kernel LANE(linear_plain)[], LANE(linear_block64)[], LANE(linear_block32)[];
 extern const cache_type LANE(cache_types)[];
 void LANE(attend_merge)(float *m, float *l, float *o, float chunk_m, float chunk_l, const float *chunk_o, size_t head_pad);

@@ -1,38 +1,64 @@
-/* linear_blocks.h: the list of quantized formats with scales for blocks, compiled once for each size of block (BLOCK, ACT, LIST).
+/* linear_blocks.h: the list of products of coded weights with int8 activations, compiled once for each length of exact sums (BLOCK, ACT, LIST).
  *
- * A format is one line of CODES: how it is matched and the constants of its code_kind. Its kernel is one call with those constants. */
+ * A kernel is one line of CODES: how codes are stored, and what bounds their numbers. Minimums, zero points, what shares a scale and where codebooks
+ * stand are no business of it (weights.h). */
 #include "product.h"
 
-/*    kernel       family      bits  min    scope         zero */
-#define CODES(X)                                      \
-    X(linear_q8, "linear", 8, false, SCOPE_NONE, 128) \
-    X(linear_q4, "linear", 4, false, SCOPE_NONE, 8)   \
-    X(linear_q4a, "linear", 4, true, SCOPE_NONE, 0)   \
-    X(linear_km4, "codebook", 4, false, SCOPE_TENSOR, LEVEL_ZERO)
+#define PLANES NULL
+#define TRITS  (&packing_trits)
 
-#define RANGE(bits, scope) ((scope) == SCOPE_NONE ? (bits) : 8)
+/*    kernel           packing bits  book */
+#define CODES(X)                          \
+    X(linear_q8, PLANES, 8, BOOK_NONE)    \
+    X(linear_q6, PLANES, 6, BOOK_NONE)    \
+    X(linear_q5, PLANES, 5, BOOK_NONE)    \
+    X(linear_q4, PLANES, 4, BOOK_NONE)    \
+    X(linear_q3, PLANES, 3, BOOK_NONE)    \
+    X(linear_q2, PLANES, 2, BOOK_NONE)    \
+    X(linear_km4, PLANES, 4, BOOK_SHARED) \
+    X(linear_km3, PLANES, 3, BOOK_SHARED) \
+    X(linear_km2, PLANES, 2, BOOK_SHARED) \
+    X(linear_km1, PLANES, 1, BOOK_SHARED) \
+    X(linear_trits, TRITS, 2, BOOK_NONE)  \
+    MORE_CODES(X)
 
-#define PANELS(name, range, min)                                                                                \
-    static void name(const weights *w, size_t groups, const acts *a, int32_t zero, int32_t *start, target to) { \
-        panels_product((code_kind){8, dot_class(range), 0, BLOCK, false, min}, w, groups, a, zero, start, to);  \
+/* The products over unpacked numbers that suit a range: some for each class of numbers that the instruction set treats alike. One scale of a row is never
+ * for blocks of 32. */
+#define PANELS(name, bound, f32, min)                                                                                                       \
+    static void name(const weights *w, size_t groups, const acts *a, int32_t zero, int32_t *start, target to) {                             \
+        const code_kind bytes = {                                                                                                           \
+            .bits = 8, .range = dot_class(bound), .block = BLOCK, .sides_known = true, .floats = (f32) && BLOCK == TILE_K, .has_min = min}; \
+        panels_product(bytes, w, groups, a, zero, start, to);                                                                               \
     }
-PANELS(panels_of_bytes, 8, false)
-PANELS(panels_of_bytes_min, 8, true)
-PANELS(panels_of_nibbles, 4, false)
-PANELS(panels_of_nibbles_min, 4, true)
+#define PANELS_OF(bound)                           \
+    PANELS(halves_##bound, bound, false, false)    \
+    PANELS(halves_min_##bound, bound, false, true) \
+    PANELS(floats_##bound, bound, true, false)     \
+    PANELS(floats_min_##bound, bound, true, true)
+PANELS_OF(8)
+PANELS_OF(6)
+PANELS_OF(5)
+PANELS_OF(4)
 
-/* The product over unpacked numbers that suits a range: narrow numbers get their own only where the instruction set gains from it. */
-FOLD panels_fn *panels_for(int range, bool has_min) {
-    if (dot_class(range) == 8) return has_min ? panels_of_bytes_min : panels_of_bytes;
-    return has_min ? panels_of_nibbles_min : panels_of_nibbles;
+#define RUN(bound)                                  \
+    (panels_fns) {                                  \
+        {                                           \
+            {halves_##bound, halves_min_##bound}, { \
+                floats_##bound, floats_min_##bound  \
+            }                                       \
+        }                                           \
+    }
+FOLD panels_fns panels_for(int range) {
+    const int of = dot_class(range);
+    return of == 8 ? RUN(8) : of == 6 ? RUN(6) : of == 5 ? RUN(5) : RUN(4);
 }
 
-#define KERNEL(name, family, bits, min, scope, zero)                                                                      \
-    static void name(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) { \
-        const code_kind kind = {bits, RANGE(bits, scope), zero, BLOCK, (scope) != SCOPE_NONE, min};                       \
-        linear_codes(kind, panels_for(kind.range, min), w, a, group0, group1, y, ldy, scratch);                           \
+#define KERNEL(name, packed, bits, book)                                                                                   \
+    static void name(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) {  \
+        const code_kind kind = {packed != NULL, bits, (book) == BOOK_NONE ? (bits) : 8, BLOCK, book, false, false, false}; \
+        linear_codes(kind, panels_for(kind.range), w, a, group0, group1, y, ldy, scratch);                                 \
     }
 CODES(KERNEL)
 
-#define ROW(name, family, bits, min, scope, zero) {family, bits, min, GRAIN_BLOCK, BLOCK, scope, ACT, name},
-const linear_kernel LIST[] = {CODES(ROW){.family = NULL}};
+#define ROW(name, packed, bits, book) {name, ACT, NULL, bits, book, packed},
+const linear_kernel LIST[] = {CODES(ROW){.run = NULL}};

@@ -44,46 +44,19 @@ FOLD void groups_product(const number kind, const int TOKENS, const int TOGETHER
 FOLD void panel_product(const number kind, size_t tokens, const uint8_t *w, size_t groups, const float *x, size_t k, float *y, size_t ldy) {
 #define WALK(n) \
     if (n <= SIMD_PANEL) groups_product(kind, n, simd_plain_groups(n), w, groups, x, k, y, ldy)
-    switch (tokens) {
-        case 1:
-            WALK(1);
-            break;
-        case 2:
-            WALK(2);
-            break;
-        case 3:
-            WALK(3);
-            break;
-        case 4:
-            WALK(4);
-            break;
-        case 5:
-            WALK(5);
-            break;
-        case 6:
-            WALK(6);
-            break;
-        case 7:
-            WALK(7);
-            break;
-        default:
-            WALK(8);
-            break;
-    }
+    WITH_COUNT(tokens, WALK)
 #undef WALK
 }
 
-/* Few row groups against all panels, so that the weights stay in cache while the tokens pass. */
-FOLD void linear_numbers(const number kind, const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy) {
-    const layout *l = w->layout;
-    const size_t k = l->tiles * TILE_K, bytes = k * TILE_ROWS * kind.bytes;
+/* Few row groups against all panels, so that the weights stay in cache while the tokens pass. w = tiles of row group group0. */
+FOLD void linear_numbers(const number kind, const uint8_t *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy) {
+    const size_t k = a->tiles * TILE_K, bytes = k * TILE_ROWS * kind.bytes;
     const size_t step = a->n <= a->width ? group1 - group0 : (size_t)simd_plain_groups(SIMD_PANEL);
-    for (size_t g = group0; g < group1; g += step) {
+    for (size_t g = group0; g < group1; g += step, w += step * bytes) {
         const size_t groups = group1 - g < step ? group1 - g : step;
         for (size_t first = 0; first < a->n; first += a->width) {
             const size_t tokens = acts_panel_tokens(a, first / a->width);
-            panel_product(kind, tokens, w->data + l->codes + g * bytes, groups, (const float *)a->values + first * k, k,
-                          y + first * ldy + g * TILE_ROWS, ldy);
+            panel_product(kind, tokens, w, groups, (const float *)a->values + first * k, k, y + first * ldy + g * TILE_ROWS, ldy);
         }
     }
 }
@@ -91,15 +64,30 @@ FOLD void linear_numbers(const number kind, const matrix *w, const acts *a, size
 #define KERNEL(name, kind)                                                                                                \
     static void name(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) { \
         (void)scratch;                                                                                                    \
-        linear_numbers(kind, w, a, group0, group1, y, ldy);                                                               \
+        const size_t before = group0 * w->layout->tiles * w->layout->tile_codes;                                          \
+        linear_numbers(kind, w->data + w->layout->codes + before, a, group0, group1, y, ldy);                             \
     }
 KERNEL(linear_f32, NUMBER_F32)
 KERNEL(linear_f16, NUMBER_F16)
 KERNEL(linear_bf16, NUMBER_BF16)
 
+/* Coded weights with activations as they are, to see what encoding these costs: the reference decode of each row, then the product of numbers. */
+static void linear_decoded(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch) {
+    const size_t k = w->layout->tiles * TILE_K;
+    float *numbers = scratch, *row = numbers + TILE_ROWS * k;
+    for (size_t g = group0; g < group1; g++) {
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            format_decode_row(w->format, w->layout, w->data, g * TILE_ROWS + r, k, row);
+            for (size_t i = 0; i < k; i++) numbers[i * TILE_ROWS + r] = row[i];
+        }
+        linear_numbers(NUMBER_F32, (const uint8_t *)numbers, a, g, g + 1, y, ldy);
+    }
+}
+
 const linear_kernel LANE(linear_plain)[] = {
-    {"f32", 32, false, GRAIN_NONE, 0, SCOPE_NONE, ACT_F32, linear_f32},
-    {"f16", 16, false, GRAIN_NONE, 0, SCOPE_NONE, ACT_F32, linear_f16},
-    {"bf16", 16, false, GRAIN_NONE, 0, SCOPE_NONE, ACT_F32, linear_bf16},
-    {.family = NULL},
+    {.run = linear_f32, .act = ACT_F32, .plain = "f32"},
+    {.run = linear_f16, .act = ACT_F32, .plain = "f16"},
+    {.run = linear_bf16, .act = ACT_F32, .plain = "bf16"},
+    {.run = linear_decoded, .act = ACT_F32},
+    {.run = NULL},
 };
