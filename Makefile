@@ -32,12 +32,11 @@ FLAGS_scalar = -O2
 FLAGS_avx2   = -mavx2 -mfma -mf16c
 FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mprefer-vector-width=512
 
-LIB_SRC   := $(wildcard $(addsuffix /*.c,src/base src/kernels src/file src/text src/engine src/quantize src/evaluate quant_formats models))
+LIB_SRC   := $(wildcard $(addsuffix /*.c,src/base src/simd src/kernels src/file src/text src/engine src/quantize src/evaluate quant_formats models))
 LANE_SRC  := $(wildcard src/kernels/lanes/*.c)
 TOOL_SRC  := $(wildcard tools/*.c)
 TEST_SRC  := $(wildcard tests/test_*.c)
 TEST_HELP := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
-BENCH_SRC := $(wildcard bench/*.c)
 
 LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o) $(foreach i,$(ISAS),$(LANE_SRC:%.c=$(BUILD)/%.$i.o)) $(BUILD)/kernel_tables.o
 TOOL_OBJ = $(filter-out $(BUILD)/tools/main.o,$(TOOL_SRC:%.c=$(BUILD)/%.o))
@@ -46,7 +45,6 @@ ARCHIVES = $(BUILD)/libtools.a $(BUILD)/libqbin.a
 PROGRAM  = $(BUILD)/bin/qbin
 TESTS    = $(TEST_SRC:%.c=$(BUILD)/%)
 SCRIPTS  = $(wildcard tests/test_*.sh)
-BENCHES  = $(BENCH_SRC:%.c=$(BUILD)/%)
 # Commands that are programs of their own: what tools/*.c define, but for those about qbin itself.
 COMMANDS := $(shell sed -n 's/^const command command_\([a-z0-9]*\) = .*/\1/p' $(filter-out tools/about.c,$(TOOL_SRC)))
 
@@ -113,10 +111,6 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(TEST_MAIN) $(ARCHIV
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcriterion
 
-$(BENCHES): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/probe/probe.o $(ARCHIVES)
-	@echo "  link $@"
-	$(Q)$(LINK) -o $@ $^ $(LIBS)
-
 # Commands by name, beside the program; bin/ in the tree has those of the plain build.
 links: $(PROGRAM)
 	@for c in $(COMMANDS); do ln -sf qbin $(BUILD)/bin/$$c; done
@@ -128,7 +122,7 @@ names:
 # ---- testing ----
 
 # All that is compiled, without running it.
-everything: all $(TESTS) $(BENCHES)
+everything: all $(TESTS)
 
 test: all $(TESTS)
 	@tests/run $(BUILD) $(TESTS) $(SCRIPTS)
@@ -159,13 +153,13 @@ demo: all
 	$(BUILD)/bin/convert models/demo q4 -o $(DEMO)
 	$(BUILD)/bin/run -m $(DEMO) -p "Once upon a time, there was a" -n 200 --seed 7
 
-bench: all $(BENCHES)
+bench: all
 	$(BUILD)/bin/convert models/demo q4 -o $(DEMO)
 	$(BUILD)/bin/bench -m $(DEMO)
 
-# Every matrix product of every instruction set against what the machine can do; KERNELS="-t 2 avx512 q4" chooses.
-bench-kernels: $(BUILD)/bench/kernels
-	$(BUILD)/bench/kernels $(KERNELS)
+# Every matrix product of every instruction set against what the machine can do; KERNELS="-t 2 --isa avx512 q4 q3" chooses.
+bench-kernels: all
+	$(BUILD)/bin/bench --kernels $(KERNELS)
 
 # README's table of formats, measured anew on a text that the demo model has not seen.
 formats-table: all

@@ -34,6 +34,21 @@ run "$BIN/bench" "$model" "$model" -p 8 -n 0 -r 1 -o csv -q
 check "several models, as CSV" test "$(grep -c '' "$WORK/out")" -eq 3
 check "CSV has as many values as names" test "$(awk -F, '{ print NF }' "$WORK/out" | sort -u | wc -l)" -eq 1
 
+# ---- products and probes, without a model ----
+
+run "$BIN/bench" --kernels q4 ternary5 --isa scalar -t 1 -r 1 -p 9 -o csv
+ends "products of two formats" 0
+check "a row for each format, shape and number of tokens" test "$(cut -d, -f1,3,7 "$WORK/out" | tr -d '"' | sort | uniq -c | tr -s ' ' | paste -sd' ')" = \
+    ' 1 isa,format,n_tokens  2 scalar,q4,1  2 scalar,q4,9  2 scalar,ternary5,1  2 scalar,ternary5,9'
+check "all have a share of what a probe reads" test "$(awk -F, 'NR > 1 && $11 > 0' "$WORK/out" | wc -l)" -eq 8
+run "$BIN/bench" --kernels q4 nonsense
+refused "a format that does not exist" 2 'nonsense'
+run "$BIN/bench" --kernels -m "$model"
+refused "products of a model" 2 'no model'
+run "$BIN/bench" --probe -t 1 -r 1 -o json
+ends "probes alone" 0
+check "they read" grep -qE '"read_gb_s": [0-9.]+' "$WORK/out"
+
 run "$BIN/bench" -p 8
 refused "no model" 2 'no model'
 for bad in '' , 1, x 1,x -1 1.5 99999999999999999999; do

@@ -8,6 +8,7 @@
 
 #include "engine/session.h"
 #include "evaluate/stats.h"
+#include "tools/bench_kernels.h"
 #include "tools/command.h"
 #include "tools/facts.h"
 #include "tools/session_flags.h"
@@ -20,7 +21,7 @@ typedef struct bench_settings {
     int64_t repetitions;
     text_list models, both;
     session_flags session;
-    bool no_warmup, quiet;
+    bool no_warmup, quiet, kernels, probe;
 } bench_settings;
 
 /* ---- lists of numbers: "512", "1,2,4" ---- */
@@ -250,8 +251,32 @@ static status with_models(job *j, const args *a, model_step *step, error *e) {
     return OK;
 }
 
+static status run_kernels(const args *a, error *e) {
+    const bench_settings *set = a->settings;
+    numbers threads, prompt, tokens = {.n = 1, .list = {1}};
+    TRY(parse_numbers(&threads, set->threads, "--threads", e));
+    TRY(parse_numbers(&prompt, set->prompt, "--n-prompt", e));
+    for (size_t i = 0; i < prompt.n && tokens.n < NUMBERS; i++) {
+        if (prompt.list[i] > 1) tokens.list[tokens.n++] = prompt.list[i];
+    }
+    const kernels_wish wish = {
+        .names = a->operands,
+        .n_names = a->n_operands,
+        .isa = set->session.isa,
+        .threads = threads.list,
+        .n_threads = threads.n,
+        .tokens = tokens.list,
+        .n_tokens = tokens.n,
+        .repetitions = (int)set->repetitions,
+        .style = set->output,
+    };
+    if (set->models.n) return fail(e, E_USAGE, "--kernels and --probe measure no model");
+    return set->probe ? bench_probe(&wish, e) : bench_kernels(&wish, e);
+}
+
 static status run(const args *a, error *e) {
     const bench_settings *set = a->settings;
+    if (set->kernels || set->probe) return run_kernels(a, e);
     job j = {.settings = set};
     if (set->models.n + a->n_operands == 0) return fail(e, E_USAGE, "no model: give one with -m");
     TRY(plan_tests(&j, set, e));
@@ -303,6 +328,15 @@ static const option options[] = {
     KERNEL_OPTIONS(bench_settings),
     {TEXT("output", 'o', output, "STYLE", "How rows are printed (default: md)."), .choices = TABLE_STYLES},
     {.name = "no-warmup", .kind = OPTION_FLAG, .offset = offsetof(bench_settings, no_warmup), .help = "Time the first run too."},
+    {.name = "kernels",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(bench_settings, kernels),
+     .help = "Measure the matrix products of formats instead of models: operands are names of formats, or all (default: those that convert --help "
+             "lists)."},
+    {.name = "probe",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(bench_settings, probe),
+     .help = "Measure what the machine can do at best, and nothing else."},
     {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = offsetof(bench_settings, quiet), .help = "Do not say on stderr what is tested."},
     {0},
 };
@@ -316,7 +350,15 @@ const command command_bench = {
         "mean\n"
         "speed and its standard deviation over the repetitions. --output json has the same keys as well.\n"
         "\n"
-        "  bench -m model-q4.qbin -p 512 -n 128 -t 1,2 -r 3 -o json",
+        "  bench -m model-q4.qbin -p 512 -n 128 -t 1,2 -r 3 -o json\n"
+        "\n"
+        "With --kernels a row is one product of a matrix of the 1.1B shape with one token or with the tokens of -p: the weights that it reads in a "
+        "second "
+        "beside\n"
+        "what a probe reads, and its operations beside what the instruction set can do on registers. Without --isa each set of this CPU has its "
+        "rows.\n"
+        "\n"
+        "  bench --kernels q4 q3 ternary5 --isa avx512 -t 1",
     .options = options,
     .settings_bytes = sizeof(bench_settings),
     .defaults = &defaults,

@@ -1,6 +1,7 @@
-/* probe.h: what this machine can do at best, measured in the same run as what is compared with it. Each probe is one thread's share. */
-#ifndef QBIN_BENCH_PROBE_H
-#define QBIN_BENCH_PROBE_H
+/* probe.h: what this machine can do at best, to be measured in the same run as what is compared with it. Each probe is one thread's share; whoever calls
+ * it looks at the clock. */
+#ifndef QBIN_SIMD_PROBE_H
+#define QBIN_SIMD_PROBE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,8 +17,5 @@ extern const probe probes[]; /* isa NULL ends it */
 
 /* Reads all of it, by the widest loads that every x86-64 or other CPU has; returns something that depends on it. */
 uint64_t probe_read(const uint8_t *p, size_t bytes);
-
-double seconds_now(void);
-double seconds_of_thread(void); /* that the calling thread has been running on a processor */
 
 #endif

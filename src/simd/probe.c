@@ -1,20 +1,4 @@
-#include "probe.h"
-
-#include <time.h>
-
-static double seconds_of(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-double seconds_now(void) {
-    return seconds_of(CLOCK_MONOTONIC);
-}
-
-double seconds_of_thread(void) {
-    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
-}
+#include "simd/probe.h"
 
 enum { LOOPS = 1 << 20, CHAINS = 12 }; /* CHAINS independent sums cover the latency of two units */
 
