@@ -168,6 +168,15 @@ Test(engine, activations_by_block_by_token_and_static_are_what_they_mean) {
     }
 }
 
+Test(engine, activations_in_f32_are_not_rounded) {
+    static const tiny cases[] = {
+        {.format = "q4@f32"}, {.format = "q3a-b32@f32", .other = "km4-row@f32"}, {.format = "q8-tensor@f32", .other = "f16"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        spec s = tiny_spec_aligned();
+        agrees(&s, &cases[i], 2e-5);
+    }
+}
+
 static void equal_logits(const model *a, const session_options *o, const model *b, const session_options *p, const char *what) {
     int32_t ids[N];
     tiny_ids(ids, N, model_spec(a)->vocab, 3);
@@ -178,7 +187,7 @@ static void equal_logits(const model *a, const session_options *o, const model *
 
 /* A file with one encoding, told to use another, is the file with the other. */
 Test(engine, the_encoding_of_a_file_can_be_overridden) {
-    static const char *const names[] = {"block", "token"}, *const formats[] = {"q4", "q4@token", "q4@static"};
+    static const char *const names[] = {"block", "token", "f32"}, *const formats[] = {"q4", "q4@token", "q4@f32", "q4@static"};
     static const session_options plain = {.threads = 2};
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
@@ -261,6 +270,11 @@ Test(engine, same_bits_with_static_inputs) {
     spec s = tiny_spec_aligned();
     s.attention_bias = s.output_bias = s.mlp_bias = true;
     same_everywhere(&s, &(tiny){.format = "q4@static", .other = "q8-b32@static", .seed = 15, .center = 0.125f}, "f16");
+}
+
+Test(engine, same_bits_with_inputs_in_f32) {
+    spec s = tiny_spec_aligned();
+    same_everywhere(&s, &(tiny){.format = "q4@f32", .other = "q8-b32@token", .seed = 16}, "f16");
 }
 
 Test(engine, same_bits_in_every_format) {
