@@ -65,6 +65,23 @@ refused "smoothing without a calibration" 2 'smooth wants a calibration'
 run "$BIN/convert" $DEMO q8 --only down -o "$WORK/smooth.qbin"
 refused "a smoothed file is changed as a whole" 3 'is smoothed'
 
+# In one step.
+run "$BIN/convert" $DEMO q4-b32 --calibrate README.md --calibrate-chunks 6 -q -o "$WORK/once.qbin"
+ends "a calibration on the way" 0
+"$BIN/calibrate" -m "$WORK/f16.qbin" -f README.md --chunks 6 -q -o "$WORK/six.cal"
+"$BIN/convert" $DEMO q4-b32 --calibration "$WORK/six.cal" -q -o "$WORK/twice.qbin"
+for f in once twice; do "$BIN/inspect" --json "$WORK/$f.qbin" | sed -n '/"tensors": \[/,$p' | grep xxh3 >"$WORK/$f.txt"; done
+check "is the same as one before" cmp -s "$WORK/once.txt" "$WORK/twice.txt"
+"$BIN/requantize" "$WORK/f16.qbin" q4-b32 --calibrate README.md --calibrate-chunks 6 -q -o "$WORK/once.qbin"
+"$BIN/inspect" --json "$WORK/once.qbin" | sed -n '/"tensors": \[/,$p' | grep xxh3 >"$WORK/once.txt"
+check "and in requantize" cmp -s "$WORK/once.txt" "$WORK/twice.txt"
+check "nothing is left behind" [ -z "$(find "$WORK" -name '*qbin.*')" ]
+run "$BIN/convert" $DEMO q4 --calibrate "$WORK/none.txt" -q -o "$WORK/once.qbin"
+refused "a text that is not there" 3 'none.txt'
+check "nothing is left behind then" [ -z "$(find "$WORK" -name '*qbin.*')" ]
+run "$BIN/convert" $DEMO q4 --calibrate README.md --calibration "$WORK/six.cal" -o "$WORK/once.qbin"
+refused "two calibrations" 2 'one of them is enough'
+
 # What is refused.
 run "$BIN/convert" $DEMO q4 --calibration "$WORK/f16.qbin" -o "$WORK/m.qbin"
 ends "a model is no calibration" 3

@@ -5,16 +5,16 @@
 #include "tools/command.h"
 
 typedef struct conversion_flags { /* a member `how` of a command's settings */
-    const char *output, *method /* NULL: the best that there is */, *recipe, *embedding_type, *output_type, *report, *only, *calibration,
+    const char *output, *method /* NULL: the best that there is */, *recipe, *embedding_type, *output_type, *report, *only, *calibration, *calibrate,
         *activations, *observer;
     text_list tensor_types;
-    int64_t threads;
+    int64_t threads, calibrate_chunks;
     double smooth; /* negative: not */
     bool asymmetric, force, dry_run, allow_nonfinite, quiet;
 } conversion_flags;
 
 #define CONVERSION_DEFAULTS \
-    { .observer = "mse", .smooth = -1 }
+    { .observer = "mse", .smooth = -1, .calibrate_chunks = 128 }
 
 /* The names that FORMAT may have: formats and built-in recipes. */
 void list_formats(FILE *out);
@@ -47,6 +47,18 @@ void list_formats(FILE *out);
          .value = "FILE",                                                                                                                           \
          .offset = offsetof(settings, how.calibration),                                                                                             \
          .help = "What calibrate has measured of this model: errors count by the mean square of the inputs that they meet."},                       \
+        {.name = "calibrate",                                                                                                                       \
+         .kind = OPTION_TEXT,                                                                                                                       \
+         .value = "TEXT",                                                                                                                           \
+         .offset = offsetof(settings, how.calibrate),                                                                                               \
+         .help = "Make the calibration first, from this text; it is used and not kept."},                                                           \
+        {.name = "calibrate-chunks",                                                                                                                \
+         .kind = OPTION_INT,                                                                                                                        \
+         .value = "N",                                                                                                                              \
+         .offset = offsetof(settings, how.calibrate_chunks),                                                                                        \
+         .min = -1,                                                                                                                                 \
+         .max = 1e9,                                                                                                                                \
+         .help = "Windows of that text at most, -1 is all (default: 128)."},                                                                        \
         {.name = "activations",                                                                                                                     \
          .kind = OPTION_TEXT,                                                                                                                       \
          .value = "KIND",                                                                                                                           \

@@ -44,7 +44,7 @@ static status replace_matrix(conversion *c, const replacement *r, const tensor *
         c->n--; /* nothing is gained by reading what was rounded to this very format */
         return keep(c, r->file, t, e);
     }
-    if (c->set->calibration || !act_is_static(c->entries[at].format.act) || !(t->act_scale > 0)) return OK;
+    if (c->set->calibration || c->set->calibrate || !act_is_static(c->entries[at].format.act) || !(t->act_scale > 0)) return OK;
     return conversion_static(c, at, t->act_scale, t->act_center, e);
 }
 

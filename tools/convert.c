@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "models/arch.h"
 #include "text/tokenizer.h"
+#include "tools/calibrate_step.h"
 #include "tools/conversion.h"
 #include "tools/conversion_calibration.h"
 #include "tools/convert_inputs.h"
@@ -50,6 +51,8 @@ typedef struct job { /* all that a conversion of a folder holds; closed once, at
     spec spec;
     wanted_list wanted;
     uint8_t *tokens;
+    calibrate_step step;
+    const char *calibration; /* path of what is used, or NULL */
     calibrated calibrated;
     json_t *sources; /* described; without hashes until they are needed */
     qbin existing;   /* that some tensors of are changed */
@@ -59,6 +62,7 @@ typedef struct job { /* all that a conversion of a folder holds; closed once, at
 
 static void job_close(job *j) {
     conversion_close(&j->out);
+    calibrate_step_close(&j->step);
     calibrated_close(&j->calibrated);
     json_decref(j->sources);
     selector_close(&j->only);
@@ -159,7 +163,7 @@ static void hash_sources(conversion *c, void *owner) {
 
 /* Hashes are needed now where something else must be of the same model. */
 static void describe_model(job *j) {
-    const bool now = j->set->how.calibration || j->set->how.only;
+    const bool now = j->calibration || j->set->how.only;
     j->sources = describe_sources(j, now);
     j->out.complete = now ? NULL : hash_sources;
     j->out.owner = j;
@@ -167,8 +171,8 @@ static void describe_model(job *j) {
 
 static status calibrate(job *j, error *e) {
     uint64_t identity = 0;
-    if (j->set->how.calibration) calibration_identity(j->sources, &identity);
-    return calibrated_open(&j->calibrated, j->set->how.calibration, identity, &j->out, e);
+    if (j->calibration) calibration_identity(j->sources, &identity);
+    return calibrated_open(&j->calibrated, j->calibration, identity, &j->out, e);
 }
 
 /* config.json as it is, and the tokenizer's files if they are to be kept: what dequantize makes a folder of again. */
@@ -213,6 +217,22 @@ static status change(job *j, error *e) {
     return j->out.meta ? OK : fail(e, E_MEMORY, "no memory");
 }
 
+static status convert(job *j, const char *model, const char *base, error *e);
+
+/* With --calibrate: the model in the numbers of its checkpoint reads the text. */
+static status measure(job *j, const char *model, error *e) {
+    const conversion_flags *how = &j->set->how;
+    j->calibration = how->calibration;
+    if (!how->calibrate) return OK;
+    TRY(calibrate_step_open(&j->step, how, j->out.output, e));
+    j->calibration = j->step.calibration;
+    const settings plain = {.how = {.output = j->step.model, .quiet = true, .threads = how->threads, .observer = how->observer, .smooth = -1}};
+    job inner = {.set = &plain};
+    const status s = convert(&inner, model, checkpoint_find(&j->weights, j->wanted.items[0].source)->type->name, e);
+    job_close(&inner);
+    return s == OK ? calibrate_step_run(&j->step, how, j->step.model, j->spec.context, e) : s;
+}
+
 static status convert(job *j, const char *model, const char *base, error *e) {
     const conversion_flags *how = &j->set->how;
     TRY(conversion_open(&j->out, how, base, e));
@@ -220,13 +240,15 @@ static status convert(job *j, const char *model, const char *base, error *e) {
     TRY(inputs_open(&j->in, model, e));
     TRY(arch_resolve(&j->weights, j->in.config_path, &j->spec, &j->wanted, e));
     TRY(list_maps(j, e));
+    j->out.output = how->output ? strdup(how->output) : inputs_path(&j->in, "model.qbin");
+    if (!j->out.output) return fail(e, E_MEMORY, "no memory");
+    TRY(measure(j, model, e));
     describe_model(j);
     TRY(how->only ? open_existing(j, e) : add_tensors(j, e));
     TRY(calibrate(j, e));
     TRY(how->only ? change(j, e) : make(j, e));
     calibrated_record(&j->calibrated, how, j->out.meta);
-    j->out.output = how->output ? strdup(how->output) : inputs_path(&j->in, "model.qbin");
-    return j->out.output ? conversion_run(&j->out, e) : fail(e, E_MEMORY, "no memory");
+    return conversion_run(&j->out, e);
 }
 
 static status run_convert(const args *a, error *e) {
@@ -249,6 +271,7 @@ const command command_convert = {
         "  convert FOLDER q4 --tensor-type 'down=q8' --tensor-type 'layers\\.0\\.=q8'\n"
         "  convert FOLDER q4-mix                       formats by a built-in recipe\n"
         "  convert FOLDER --recipe my.txt              by a recipe of one's own\n"
+        "  convert FOLDER q4-mix --calibrate text.txt  errors weighted by what a text makes of the inputs\n"
         "  convert FOLDER q8 --only 'down' -o model.qbin\n"
         "                                              changes the matrices of that name in a file that is there\n"
         "  convert FOLDER km4 --dry-run                what it would write, to the byte\n"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/calibrate_step.h"
 #include "tools/conversion.h"
 #include "tools/conversion_calibration.h"
 
@@ -24,12 +25,14 @@ typedef struct job {
     qbin in;
     conversion out;
     selector only;
+    calibrate_step step;
     calibrated calibrated;
     const map *input;
 } job;
 
 static void job_close(job *j) {
     conversion_close(&j->out);
+    calibrate_step_close(&j->step);
     calibrated_close(&j->calibrated);
     selector_close(&j->only);
     qbin_close(&j->in);
@@ -59,6 +62,13 @@ static void warn_of_coarse(const job *j) {
     if (n) fprintf(stderr, "warning: %s: %zu matrices are in %s already: the errors of both formats add up\n", j->in.map.path, n, formats);
 }
 
+/* With --calibrate the file itself reads the text. */
+static status measure(job *j, const conversion_flags *set, const char *path, error *e) {
+    if (!set->calibrate) return OK;
+    TRY(calibrate_step_open(&j->step, set, set->output, e));
+    return calibrate_step_run(&j->step, set, path, j->in.spec.context, e);
+}
+
 static status requantize(job *j, const conversion_flags *set, const char *path, const char *base, error *e) {
     if (!set->output) return fail(e, E_USAGE, "no file to write: give one with -o");
     if (set->only) TRY(selector_open_regex(&j->only, set->only, strlen(set->only), e));
@@ -66,7 +76,8 @@ static status requantize(job *j, const conversion_flags *set, const char *path, 
     TRY(qbin_open(&j->in, path, e));
     TRY(qbin_expect(&j->in, &qbin_model, e));
     TRY(conversion_replace(&j->out, &(replacement){&j->in, set->only ? &j->only : NULL, find, j}, e));
-    TRY(calibrated_open(&j->calibrated, set->calibration, calibration_identity_of(&j->in), &j->out, e));
+    TRY(measure(j, set, path, e));
+    TRY(calibrated_open(&j->calibrated, set->calibrate ? j->step.calibration : set->calibration, calibration_identity_of(&j->in), &j->out, e));
     if (!set->quiet) warn_of_coarse(j);
     j->input = &j->in.map;
     j->out.inputs = &j->input;
