@@ -50,11 +50,15 @@ static void codebook_assign(const format *f, const codebook *book, grid g, const
     for (size_t i = 0; i < n; i++) codes[i] = book->code_at[half_step(x[i] * by)];
 }
 
-static void add_block(const fit_block *b, float scale, book_sums *sums) {
+static float codebook_range(const format *f, const fit_block *b) {
+    return grid_round(f, block_extreme(b) / LEVEL_MAX);
+}
+
+static void codebook_gather(const fit_block *b, float scale, book_sums *sums) {
     const float by = reciprocal(scale);
     const double area = (double)scale * (double)scale;
     for (size_t i = 0; i < b->n; i++) {
-        const float u = b->x[i] * by;
+        const float far = 1e6f, v = b->x[i] * by, u = v < -far ? -far : v > far ? far : v; /* a scale may be as small as it goes */
         const int at = half_step(u);
         const double w = area * (double)b->w[i], wu = w * (double)u;
         sums->w[at] += w;
@@ -63,10 +67,6 @@ static void add_block(const fit_block *b, float scale, book_sums *sums) {
         sums->values += b->w[i] > 0;
         sums->zeros += b->w[i] > 0 && b->x[i] == 0;
     }
-}
-
-static void codebook_gather(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums) {
-    add_block(b, book ? codebook_fit_block(f, how, book, b).scale : grid_round(f, block_extreme(b) / LEVEL_MAX), sums);
 }
 
 typedef struct cluster {
@@ -95,29 +95,64 @@ static double codebook_relax(const format *f, const book_sums *sums, const codeb
     return cost;
 }
 
-/* The extreme is a level only if that is best, and then the scale leaves the levels the room that they have: a coarse look at the values finds where the
- * outermost level belongs, a fine one the rest. */
-static grid codebook_alone(const format *f, fit_method how, const fit_block *b, book_sums *sums, codebook *book) {
-    enum { LOOKS = 4, FINE = 100 };
-    grid g = {.scale = grid_round(f, block_extreme(b) / LEVEL_MAX)};
-    float levels[256];
-    *sums = (book_sums){0};
-    add_block(b, g.scale, sums);
-    for (int look = 1; look < LOOKS && how != FIT_RTN && g.scale != 0; look++) {
-        solve_free_levels(f, sums, levels);
-        const float low = fabsf(levels[0]), high = fabsf(levels[format_entries(f) - 1]), outer = low > high ? low : high;
-        if (outer >= LEVEL_MAX) break;
-        g.scale = grid_round(f, g.scale * (outer + 0.5f) / LEVEL_MAX);
-        *sums = (book_sums){0};
-        add_block(b, g.scale, sums);
-        if (outer > FINE) break;
+/* The scales of equal root mean square, the least with which no value is beyond LEVEL_MAX. */
+static void first_scales(const format *f, const fit_block *blocks, size_t n, grid *grids) {
+    float reach = 0;
+    for (size_t r = 0; r < n; r++) {
+        const fit_block *b = &blocks[r];
+        double power = 0, w = 0;
+        for (size_t i = 0; i < b->n; i++) {
+            power += (double)b->w[i] * (double)b->x[i] * (double)b->x[i];
+            w += (double)b->w[i];
+        }
+        grids[r] = (grid){.scale = power > 0 ? grid_round(f, (float)sqrt(power / w)) : 0};
+        const float far = fabsf(block_extreme(b)) * reciprocal(grids[r].scale);
+        reach = far > reach ? far : reach;
     }
-    solve_free_levels(f, sums, levels);
-    codebook_prepare(book, levels, format_entries(f));
-    return g;
+    for (size_t r = 0; r < n; r++) {
+        const float most = grids[r].scale == 0 ? 0 : grids[r].scale * (reach / LEVEL_MAX);
+        grids[r].scale = n > 1 ? grid_round(f, most) : codebook_range(f, blocks);
+    }
 }
 
-static const book_fit learn = {.gather = codebook_gather, .solve = solve_levels, .relax = codebook_relax, .alone = codebook_alone};
+static void gather_all(const fit_block *blocks, size_t n, const grid *grids, book_sums *sums) {
+    *sums = (book_sums){0};
+    for (size_t r = 0; r < n; r++) codebook_gather(&blocks[r], grids[r].scale, sums);
+}
+
+/* The extremes are levels only if that is best, and then scales leave the levels the room that they have: coarse looks at the values find where the
+ * outermost level belongs, fine ones the rest, in turn with the scales of the blocks. */
+static void codebook_together(const format *f, fit_method how, const fit_block *blocks, size_t n, book_sums *sums, codebook *book, grid *grids) {
+    enum { LOOKS = 4, ENOUGH = 50, ROUNDS = 6 };
+    const bool searches = how != FIT_RTN;
+    float levels[256], outer = 0;
+    first_scales(f, blocks, n, grids);
+    for (int look = 0; look < LOOKS && outer < ENOUGH && searches; look++) {
+        gather_all(blocks, n, grids, sums);
+        solve_rough_levels(f, sums, levels);
+        const float low = fabsf(levels[0]), high = fabsf(levels[format_entries(f) - 1]);
+        outer = low > high ? low : high;
+        const float by = outer < LEVEL_MAX ? (outer + ROUGH) / LEVEL_MAX : 1;
+        for (size_t r = 0; r < n; r++) grids[r].scale = grid_round(f, grids[r].scale * by);
+    }
+    for (int round = 0; round < (n > 1 && searches ? ROUNDS : 1); round++) {
+        /* Once by a wide search: steps from there find what is near. */
+        for (size_t r = 0; r < n && round; r++) {
+            grids[r] = round == 1 ? fit_codebook(f, &blocks[r], book, grids[r]) : refit_codebook(f, book, &blocks[r], grids[r]);
+        }
+        gather_all(blocks, n, grids, sums);
+        solve_free_levels(f, sums, levels);
+        codebook_prepare(book, levels, format_entries(f));
+    }
+}
+
+static const book_fit learn = {
+    .range = codebook_range,
+    .gather = codebook_gather,
+    .solve = solve_levels,
+    .relax = codebook_relax,
+    .together = codebook_together,
+};
 
 const family family_codebook = {
     .name = "codebook",

@@ -29,16 +29,18 @@ typedef struct book_sums {
 } book_sums;
 
 typedef struct book_fit {
-    /* Adds one block. The scale is fitted for `book`; without one (NULL) the value of largest magnitude becomes LEVEL_MAX. */
-    void (*gather)(const format *f, fit_method how, const codebook *book, const fit_block *b, book_sums *sums);
+    /* The scale with which the value of largest magnitude is LEVEL_MAX. */
+    float (*range)(const format *f, const fit_block *b);
+    /* Adds one block with its scale. */
+    void (*gather)(const fit_block *b, float scale, book_sums *sums);
     /* The levels of least squared error for the sums: the exact optimum over whole levels of which one has magnitude LEVEL_MAX (and one is 0 if
      * the values are pruned, that is more than a twentieth is 0). levels[2^bits], ascending. */
     void (*solve)(const format *f, const book_sums *sums, float *levels);
     /* One step of an alternation with the scales: moves the levels of `book` towards the means of their values and beyond, not rounded; one keeps magnitude
      * LEVEL_MAX. Returns the squared error that the sums have for `book`. */
     double (*relax)(const format *f, const book_sums *sums, const codebook *book, float *levels);
-    /* Levels and scale of a block that has a codebook of its own. `sums` is working memory. */
-    grid (*alone)(const format *f, fit_method how, const fit_block *b, book_sums *sums, codebook *book);
+    /* One codebook for n blocks, and their scales. `sums` is working memory. */
+    void (*together)(const format *f, fit_method how, const fit_block *blocks, size_t n, book_sums *sums, codebook *book, grid *grids);
 } book_fit;
 
 #endif

@@ -26,8 +26,17 @@ static fit_sums sum_levels(const level_set *levels, const fit_block *b, float by
     return (fit_sums){lanes_sum(lr), lanes_sum(ll), lanes_sum(rr)};
 }
 
-grid fit_codebook(const format *f, const fit_block *b, const codebook *book, grid start) {
+static level_set levels_of(const codebook *book) {
     const float lo = book->level[0], hi = book->level[book->entries - 1];
-    const level_set levels = {.sum = sum_levels, .lo = lo, .hi = hi, .step = (hi - lo) / (float)(book->entries - 1), .book = book};
+    return (level_set){.sum = sum_levels, .lo = lo, .hi = hi, .step = (hi - lo) / (float)(book->entries - 1), .book = book};
+}
+
+grid fit_codebook(const format *f, const fit_block *b, const codebook *book, grid start) {
+    const level_set levels = levels_of(book);
     return search_scale(f, &levels, b, start);
+}
+
+grid refit_codebook(const format *f, const codebook *book, const fit_block *b, grid from) {
+    const level_set levels = levels_of(book);
+    return refit_scale(f, &levels, b, from);
 }

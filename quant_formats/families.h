@@ -50,6 +50,8 @@ typedef struct level_set { /* levels, as the search of a scale sees them */
 
 /* The scale of least weighted squared error; never worse than `start`. */
 grid search_scale(const format *f, const level_set *levels, const fit_block *b, grid start);
+/* The same near `start`. */
+grid refit_scale(const format *f, const level_set *levels, const fit_block *b, grid start);
 
 /* ---- linear_fit.c ---- */
 
@@ -60,6 +62,7 @@ grid fit_asymmetric(const format *f, const fit_block *b, float hi, grid start);
 /* ---- codebook_fit.c ---- */
 
 grid fit_codebook(const format *f, const fit_block *b, const codebook *book, grid start);
+grid refit_codebook(const format *f, const codebook *book, const fit_block *b, grid from);
 
 /* ---- ternary_fit.c ---- */
 
@@ -70,8 +73,11 @@ grid fit_ternary(const format *f, const fit_block *b);
 
 /* ---- kmeans.c ---- */
 
-/* The levels of least squared error, ascending: with one of magnitude LEVEL_MAX, or wherever they belong. */
+enum { ROUGH = 4 }; /* distance of the positions that rough levels may take */
+
+/* The levels of least squared error, ascending: with one of magnitude LEVEL_MAX; wherever they belong; about where they belong. */
 void solve_levels(const format *f, const book_sums *sums, float *levels);
 void solve_free_levels(const format *f, const book_sums *sums, float *levels);
+void solve_rough_levels(const format *f, const book_sums *sums, float *levels);
 
 #endif

@@ -69,3 +69,9 @@ grid search_scale(const format *f, const level_set *levels, const fit_block *b, 
     for (int i = 0; i < KEPT; i++) descend(f, levels, b, grid_round(f, rough[i].scale), &best);
     return (grid){.scale = best.scale};
 }
+
+grid refit_scale(const format *f, const level_set *levels, const fit_block *b, grid start) {
+    found best = {INFINITY, start.scale};
+    descend(f, levels, b, start.scale, &best);
+    return (grid){.scale = best.scale};
+}

@@ -200,7 +200,7 @@ Test(quantize, learned_levels_are_the_optimum) {
                 w[j] = trial ? fabsf(random_normal(&seed)) : 1;
             }
             const fit_block b = {x, w, 64};
-            f.family->learn->gather(&f, FIT_RTN, NULL, &b, &sums);
+            f.family->learn->gather(&b, f.family->learn->range(&f, &b), &sums);
         }
         float levels[4];
         f.family->learn->solve(&f, &sums, levels);

@@ -36,7 +36,7 @@ fit_block group_block(const group *g, const encoder *en, size_t r, size_t b) {
 grid group_fit(const group *g, const encoder *en, size_t r, size_t b, const fit_block *values) {
     const format *f = &en->format;
     if (f->grain == GRAIN_TENSOR) return en->shared->at;
-    if (f->scope == SCOPE_ROW) return g->grids[r * en->layout.blocks + b];
+    if (g->books) return g->grids[r * en->layout.blocks + b];
     return f->family->fit(f, en->method->how, group_book(g, en, r), values);
 }
 

@@ -98,7 +98,7 @@ void group_encode(group *g, const encoder *en, group_parts out);
 
 /* The codebook of row r of the group, or NULL. */
 const codebook *group_book(const group *g, const encoder *en, size_t r);
-/* Scale and minimum of block b of row r: what the tensor shares, what came with the codebook of the row, or a fit to `values` of the block. */
+/* Scale and minimum of block b of row r: what the tensor shares, what came with the codebook of the row or group, or a fit to `values` of the block. */
 grid group_fit(const group *g, const encoder *en, size_t r, size_t b, const fit_block *values);
 /* The levels that codes of row r stand for. levels[2^bits] */
 void group_levels(const group *g, const encoder *en, size_t r, float *levels);

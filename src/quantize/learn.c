@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    GROUPS = 64, /* that are sampled */
-    GROUP_ROUNDS = 5,
-};
+enum { GROUPS = 64 }; /* that are sampled */
 
 bool learn_wanted(const format *f) {
     return f->scope == SCOPE_TENSOR || f->grain == GRAIN_TENSOR;
@@ -93,17 +90,17 @@ static status take_extremes(const encoder *en, const row_source *from, sample *s
 
 /* The scales of all blocks for the levels so far, and the sums that the next levels come from. */
 static void gather(const encoder *en, const sample *s, const codebook *book, book_sums *sums) {
-    const book_fit *learn = en->format.family->learn;
+    const family *of = en->format.family;
     *sums = (book_sums){0};
     for (size_t i = 0; i < s->n; i++) {
         const fit_block block = {s->x + i * s->span, s->w + i * s->span, s->span};
-        learn->gather(&en->format, en->method->how, book, &block, sums);
+        of->learn->gather(&block, book ? of->fit(&en->format, en->method->how, book, &block).scale : of->learn->range(&en->format, &block), sums);
     }
 }
 
 /* Exact k-means for scales from the range; then levels that are not rounded, in alternation with the scales that suit them (rounded ones would be stuck at
  * once, since a step is often below a half); then the exact whole levels for the scales found. */
-static void learn_levels(const encoder *en, const sample *s, int rounds, codebook *book) {
+static void learn_levels(const encoder *en, const sample *s, codebook *book) {
     const double enough = 0.9999; /* a round that gains less is the last */
     const book_fit *learn = en->format.family->learn;
     const size_t entries = format_entries(&en->format);
@@ -113,12 +110,12 @@ static void learn_levels(const encoder *en, const sample *s, int rounds, codeboo
     learn->solve(&en->format, &sums, levels);
     codebook_prepare(book, levels, entries);
     double before = INFINITY;
-    for (int round = 1; round < rounds; round++) {
+    for (int round = 1; round < en->method->rounds; round++) {
         gather(en, s, book, &sums);
         const double missed = learn->relax(&en->format, &sums, book, levels);
-        if (round + 1 == rounds || missed > enough * before) {
+        if (round + 1 == en->method->rounds || missed > enough * before) {
             learn->solve(&en->format, &sums, levels);
-            round = rounds;
+            round = en->method->rounds;
         }
         codebook_prepare(book, levels, entries);
         before = missed;
@@ -135,9 +132,9 @@ status learn_tensor(const encoder *en, const row_source *from, shared *out, erro
         const fit_block all = {s.x, s.w, s.n * s.span};
         book_sums sums;
         if (f->grain == GRAIN_BLOCK)
-            learn_levels(en, &s, en->method->rounds, &out->book);
+            learn_levels(en, &s, &out->book);
         else if (f->family->learn)
-            out->at = f->family->learn->alone(f, en->method->how, &all, &sums, &out->book);
+            f->family->learn->together(f, en->method->how, &all, 1, &sums, &out->book, &out->at);
         else
             out->at = f->family->fit(f, en->method->how, NULL, &all);
     }
@@ -148,17 +145,15 @@ status learn_tensor(const encoder *en, const row_source *from, shared *out, erro
 
 void learn_group(const encoder *en, group *g) {
     const format *f = &en->format;
-    const size_t padded = en->layout.tiles * TILE_K;
-    if (f->scope == SCOPE_GROUP) {
-        const sample s = {g->x, g->w, padded, g->rows, g->rows};
-        learn_levels(en, &s, en->method->rounds < GROUP_ROUNDS ? en->method->rounds : GROUP_ROUNDS, g->books);
-        return;
-    }
+    const size_t padded = en->layout.tiles * TILE_K, rows = f->scope == SCOPE_ROW ? 1 : TILE_ROWS; /* that share a codebook */
     const float none[1 << 4] = {0};
-    for (size_t r = 0; r < TILE_ROWS; r++) {
-        const fit_block row = {g->x + r * padded, g->w + r * padded, padded};
-        book_sums sums;
-        codebook_prepare(&g->books[r], none, format_entries(f));
-        if (r < g->rows) g->grids[r] = f->family->learn->alone(f, en->method->how, &row, &sums, &g->books[r]);
+    fit_block blocks[TILE_ROWS];
+    book_sums sums;
+    for (size_t r = 0; r < TILE_ROWS; r++) blocks[r] = (fit_block){g->x + r * padded, g->w + r * padded, padded};
+    for (size_t r = 0; r < TILE_ROWS; r += rows) {
+        codebook *book = &g->books[r / rows];
+        codebook_prepare(book, none, format_entries(f));
+        const size_t left = r < g->rows ? g->rows - r : 0, n = left < rows ? left : rows;
+        if (n) f->family->learn->together(f, en->method->how, blocks + r, n, &sums, book, g->grids + r);
     }
 }

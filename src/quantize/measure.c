@@ -62,8 +62,9 @@ static losses measure_block(const fit_block *b, const uint8_t *codes, grid at, c
         missed[i % LANES] += miss * miss;
         power[i % LANES] += (double)b->x[i] * (double)b->x[i];
     }
-    for (size_t i = 0; i < b->n; i++) sum.clipped += b->x[i] < least || b->x[i] > most;
-    if (at.scale == 0) sum.clipped = 0; /* a block of zeros, or of what is nearly that */
+    int clipped = 0;
+    for (size_t i = 0; i < b->n; i++) clipped += (b->x[i] < least) | (b->x[i] > most);
+    sum.clipped = at.scale == 0 ? 0 : (uint64_t)clipped; /* a scale of 0: a block of zeros, or of what is nearly that */
     sum.error = tree(missed);
     sum.power = tree(power);
     return sum;
