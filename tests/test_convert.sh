@@ -64,9 +64,9 @@ while read -r format digest; do
     check "$format: the tensors as ever ($now)" [ "$now" = "$digest" ]
 done <<END
 f16 e51a51ee33ddd298
-q4 7b9ee5e74ec389e3
-q4a-b32 3cfdbc1c8e16d92c
-km4 1c52672244cff0b8
+q4 7a115cbcc20b309f
+q4a-b32 114e6f5d16fbc420
+km4 9c12f2b9a78e71da
 q8 6e3fc5e44a4a3549
 END
 

@@ -89,7 +89,7 @@ void list_formats(FILE *out);
          .kind = OPTION_TEXT,                                                                                                                       \
          .value = "FORMAT",                                                                                                                         \
          .offset = offsetof(settings, how.embedding_type),                                                                                          \
-         .help = "The format of the embedding; default: q8 if FORMAT has fewer bits, else FORMAT."},                                                \
+         .help = "The format of the embedding; default: a bit or two more than FORMAT (q3, q5, q6), from 6 bits on FORMAT."},                       \
     {                                                                                                                                               \
         .name = "output-type", .kind = OPTION_TEXT, .value = "FORMAT", .offset = offsetof(settings, how.output_type),                               \
         .help = "The format of the output layer; default as for the embedding."                                                                     \

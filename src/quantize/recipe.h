@@ -42,7 +42,7 @@ void recipe_close(recipe *r);
 /* Appends the rules of a recipe's text[n]. `from` is for messages. E_FILE says line and column. */
 status recipe_read(recipe *r, const char *text, size_t n, const char *from, error *e);
 
-/* The format of a matrix. With a plain FORMAT the embedding and the head get 8 bits where it has fewer: their errors reach every token. E_USAGE if no rule
+/* The format of a matrix. With a plain FORMAT the embedding and the head get about a bit more: their errors reach every token. E_USAGE if no rule
  * matches. */
 status recipe_choose(recipe *r, const named *t, format *out, error *e);
 
