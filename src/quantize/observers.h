@@ -10,11 +10,11 @@
 typedef struct act_wish { /* what kind of encoding is wanted */
     unsigned bits;        /* 2 to 8; 0 means 8 */
     bool asymmetric;      /* the centre is chosen too; else it is 0 */
-    double percentile;    /* of values that "percentile" leaves inside; 0 means 99.9 */
+    double percentile;    /* of values that a "percentile" leaves inside; 0 means the observer's own */
 } act_wish;
 
 typedef struct act_range {
-    float scale, center; /* scale > 0, both finite; the centre is 0 if the wish is symmetric */
+    float scale, center; /* scale > 0, both finite; the centre is a multiple of the scale, 0 if the wish is symmetric */
 } act_range;
 
 typedef struct span { /* of values that are not clamped */
@@ -24,6 +24,7 @@ typedef struct span { /* of values that are not clamped */
 typedef struct range_observer {
     const char *name, *summary;
     span (*choose)(const calibration_input *in, const act_wish *wish); /* symmetric: low == -high */
+    double percentile;                                                 /* of one that clamps a share of the values; else 0 */
 } range_observer;
 
 extern const range_observer *const range_observers[]; /* NULL-terminated; the list */
