@@ -212,12 +212,20 @@ FOLD __m256i half_field(__m256i a, int shift, int bits) {
 FOLD u8x64 u8_field(u8x64 a, int shift, int bits) {
     return (u8x64){half_field(a.lo, shift, bits), half_field(a.hi, shift, bits)};
 }
-FOLD u8x64 u8_join(u8x64 low, u8x64 high, int shift) {
-    return (u8x64){_mm256_or_si256(low.lo, _mm256_slli_epi32(high.lo, shift)), _mm256_or_si256(low.hi, _mm256_slli_epi32(high.hi, shift))};
+FOLD __m256i half_moved(__m256i a, int from, int bits, int to) {
+    const __m256i moved = from == to ? a : from > to ? _mm256_srli_epi32(a, from - to) : _mm256_slli_epi32(a, to - from);
+    return _mm256_and_si256(moved, _mm256_set1_epi8((char)(((1 << bits) - 1) << to)));
 }
-FOLD u8x64 u8_flip(u8x64 a) {
+FOLD u8x64 u8_join(u8x64 low, u8x64 a, int from, int bits, int to) {
+    return (u8x64){_mm256_or_si256(low.lo, half_moved(a.lo, from, bits, to)), _mm256_or_si256(low.hi, half_moved(a.hi, from, bits, to))};
+}
+enum { DOT_TAKES_SIGNED = 1 };
+FOLD u8x64 u8_of_codes(u8x64 codes) {
     const __m256i top = _mm256_set1_epi8((char)0x80);
-    return (u8x64){_mm256_xor_si256(a.lo, top), _mm256_xor_si256(a.hi, top)};
+    return (u8x64){_mm256_xor_si256(codes.lo, top), _mm256_xor_si256(codes.hi, top)};
+}
+FOLD u8x64 u8_of_levels(u8x64 levels) {
+    return levels;
 }
 FOLD __m256i half_pairs(const uint8_t *p) {
     __m256i v = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
@@ -280,8 +288,8 @@ FOLD u8x64 u8_rows_lookup(const u8_rows *tables, u8x64 codes, int bits) {
 /* ---- dot products ----
  *
  * vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits and saturates. Codes below 16 cannot: 8 x 2 x 15 x 127 = 30,480, so
- * eight steps are added in 16 bits before they widen; of codes below 32 four steps (31,496), of those below 64 two (32,004). Larger codes are made
- * signed (the bias), and their sign is moved to the activation: 2 x 128 x 127 = 32,512. */
+ * eight steps are added in 16 bits before they widen; of codes below 32 four steps (31,496), of those below 64 two (32,004). Larger codes are
+ * signed here (the bias), and their sign is moved to the activation: 2 x 128 x 127 = 32,512. */
 
 typedef struct dots {
     i32x16 sum;
@@ -303,15 +311,15 @@ FOLD dots dot_begin(int32_t start) {
 FOLD __m256i widen(__m256i pairs) {
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
+/* Nothing saturates. With a plain addition the compiler would make a tree of the chain, and keep its leaves in memory. */
 FOLD dots dot_add_narrow(dots d, u8x64 codes, __m256i act, int steps, int step) {
     const __m256i lo = _mm256_maddubs_epi16(codes.lo, act), hi = _mm256_maddubs_epi16(codes.hi, act);
-    d.lo = step % steps == 0 ? lo : _mm256_add_epi16(d.lo, lo);
-    d.hi = step % steps == 0 ? hi : _mm256_add_epi16(d.hi, hi);
+    d.lo = step % steps == 0 ? lo : _mm256_adds_epi16(d.lo, lo);
+    d.hi = step % steps == 0 ? hi : _mm256_adds_epi16(d.hi, hi);
     if (step % steps == steps - 1) d.sum = i32_add(d.sum, (i32x16){widen(d.lo), widen(d.hi)});
     return d;
 }
-FOLD __m256i signed_product(__m256i codes, __m256i act) {
-    const __m256i w = _mm256_xor_si256(codes, _mm256_set1_epi8((char)0x80));
+FOLD __m256i signed_product(__m256i w, __m256i act) {
     return widen(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(act, w)));
 }
 /* Calls come in groups of eight: step counts from 0 since dot_begin. */

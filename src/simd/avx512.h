@@ -164,11 +164,17 @@ FOLD u8x64 u8_field(u8x64 a, int shift, int bits) {
     const __m512i down = shift == 0 ? a : _mm512_srli_epi32(a, (unsigned)shift);
     return _mm512_and_si512(down, _mm512_set1_epi8((char)((1 << bits) - 1)));
 }
-FOLD u8x64 u8_join(u8x64 low, u8x64 high, int shift) {
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, (unsigned)shift));
+FOLD u8x64 u8_join(u8x64 low, u8x64 a, int from, int bits, int to) {
+    enum { A_AND_B_OR_C = 0xea };
+    const __m512i moved = from == to ? a : from > to ? _mm512_srli_epi32(a, (unsigned)(from - to)) : _mm512_slli_epi32(a, (unsigned)(to - from));
+    return _mm512_ternarylogic_epi32(moved, _mm512_set1_epi8((char)(((1 << bits) - 1) << to)), low, A_AND_B_OR_C);
 }
-FOLD u8x64 u8_flip(u8x64 a) {
-    return _mm512_xor_si512(a, _mm512_set1_epi8((char)0x80));
+enum { DOT_TAKES_SIGNED = 0 };
+FOLD u8x64 u8_of_codes(u8x64 codes) {
+    return codes;
+}
+FOLD u8x64 u8_of_levels(u8x64 levels) {
+    return _mm512_xor_si512(levels, _mm512_set1_epi8((char)0x80));
 }
 FOLD u8x64 u8_pairs(const uint8_t *p) {
     __m512i v = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));

@@ -236,14 +236,19 @@ static inline u8x64 u8_field(u8x64 a, int shift, int bits) {
     BYTES(i) a.v[i] = (uint8_t)(a.v[i] >> shift & ((1 << bits) - 1));
     return a;
 }
-/* low | high << shift, where nothing is shifted out */
-static inline u8x64 u8_join(u8x64 low, u8x64 high, int shift) {
-    BYTES(i) low.v[i] = (uint8_t)(low.v[i] | high.v[i] << shift);
+/* low | the bit field of `bits` bits at `from` of each byte, moved to `to` */
+static inline u8x64 u8_join(u8x64 low, u8x64 a, int from, int bits, int to) {
+    BYTES(i) low.v[i] = (uint8_t)(low.v[i] | (a.v[i] >> from & ((1 << bits) - 1)) << to);
     return low;
 }
-static inline u8x64 u8_flip(u8x64 a) { /* signed bytes become unsigned ones, 128 larger */
-    BYTES(i) a.v[i] ^= 0x80;
-    return a;
+/* What dot_add takes as codes of 8 bits, made of such codes and of signed bytes that stand for code - 128: one of the two is what they are. */
+enum { DOT_TAKES_SIGNED = 0 };
+static inline u8x64 u8_of_codes(u8x64 codes) {
+    return codes;
+}
+static inline u8x64 u8_of_levels(u8x64 levels) {
+    BYTES(i) levels.v[i] ^= 0x80;
+    return levels;
 }
 static inline u8x64 u8_pairs(const uint8_t *p) { /* byte i of lane r is the pair of bits 2i, 2i + 1 of p[r] */
     u8x64 r;

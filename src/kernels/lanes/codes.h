@@ -16,12 +16,12 @@ enum {
 };
 
 typedef struct code_kind {
-    bool trits;       /* five base-3 digits in a byte; else planes of bits */
-    int bits;         /* as stored: planes of 8, 4, 2 or 1 bits, the low bits first */
-    int range;        /* bits that bound the number after lookup: what the dot product sees */
-    int block;        /* values along k whose sum is exact: 32 or 64 */
-    book_kind book;   /* what codes are looked up in */
-    bool sides_known; /* the next two tell what weights.h's numbers are: a branch less for each block */
+    bool trits;     /* five base-3 digits in a byte; else planes of bits */
+    int bits;       /* as stored: planes of 8, 4, 2 or 1 bits, the low bits first */
+    int range;      /* bits that bound the number after lookup: what the dot product sees */
+    int block;      /* values along k whose sum is exact: 32 or 64 */
+    book_kind book; /* what codes are looked up in */
+    bool unpacked;  /* bytes that dot_add takes as they are; the next two tell what weights.h knows of other kinds: a branch less for each block */
     bool floats, has_min;
 } code_kind;
 
@@ -34,18 +34,23 @@ FOLD int plane_bits(const int bits) {
     return bits >= 8 ? 8 : bits >= 4 ? 4 : bits >= 2 ? 2 : 1;
 }
 
-/* Of a half of a tile, k = 4 group .. 4 group + 3 with group in 0 .. 7. */
-FOLD u8x64 plane_field(const uint8_t *plane, const int bits, int half, const int group) {
-    const int per_chunk = 8 / bits;
-    const u8x64 chunk = u8_load(plane + 64 * (half * bits + group / per_chunk));
-    return bits == 8 ? chunk : u8_field(chunk, group % per_chunk * bits, bits);
+/* Where k = 4 group .. 4 group + 3 of a half of a tile stand in a plane, group in 0 .. 7: in a chunk, at a bit. The chunk loads of neighbouring groups are
+ * the same expression: loaded once. */
+FOLD u8x64 plane_chunk(const uint8_t *plane, const int bits, int half, const int group) {
+    return u8_load(plane + 64 * (half * bits + group / (8 / bits)));
+}
+FOLD int plane_shift(const int bits, const int group) {
+    return group % (8 / bits) * bits;
 }
 
-/* The stored codes of a tile. The chunk loads of neighbouring groups are the same expression: loaded once. */
+/* The stored codes of a tile. */
 FOLD u8x64 tile_field(const uint8_t *tile, const int bits, int half, const int group) {
     const int low = plane_bits(bits), high = bits - low;
-    const u8x64 codes = plane_field(tile, low, half, group);
-    return high == 0 ? codes : u8_join(codes, plane_field(tile + PLANE_BYTES * low, high, half, group), low);
+    const u8x64 chunk = plane_chunk(tile, low, half, group);
+    if (low == 8) return u8_of_codes(chunk);
+    const u8x64 codes = u8_field(chunk, plane_shift(low, group), low);
+    if (high == 0) return codes;
+    return u8_join(codes, plane_chunk(tile + PLANE_BYTES * low, high, half, group), plane_shift(high, group), high, low);
 }
 
 FOLD void plane_prefetch(const uint8_t *plane, const int bits, int half, const int group) {
@@ -85,17 +90,18 @@ typedef struct lookup {
 
 FOLD lookup lookup_of(const code_kind kind, const uint8_t *books) {
     lookup l;
-    if (kind.book == BOOK_SHARED) l.shared = u8_flip(u8_table(books));
+    if (kind.book == BOOK_SHARED) l.shared = u8_of_levels(u8_table(books));
     if (kind.book == BOOK_ROW) l.rows = u8_rows_load(books, kind.bits);
     return l;
 }
 
-/* The numbers of k = 4 group .. 4 group + 3 of a half of a tile: codes, or levels + 128. */
+/* The numbers of k = 4 group .. 4 group + 3 of a half of a tile, as dot_add takes them: codes, or levels + 128. */
 FOLD u8x64 tile_numbers(const code_kind kind, const uint8_t *tile, int half, const int group, const lookup *book) {
+    if (kind.unpacked) return plane_chunk(tile, 8, half, group);
     if (kind.trits) return trit_field(tile, half * HALF_GROUPS + group);
     const u8x64 codes = tile_field(tile, kind.bits, half, group);
     if (kind.book == BOOK_SHARED) return u8_lookup(book->shared, codes);
-    if (kind.book == BOOK_ROW) return u8_flip(u8_rows_lookup(&book->rows, codes, kind.bits));
+    if (kind.book == BOOK_ROW) return u8_of_levels(u8_rows_lookup(&book->rows, codes, kind.bits));
     return codes;
 }
 

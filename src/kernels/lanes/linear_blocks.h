@@ -24,11 +24,11 @@
 
 /* The products over unpacked numbers that suit a range: some for each class of numbers that the instruction set treats alike. One scale of a row is never
  * for blocks of 32. */
-#define PANELS(name, bound, f32, min)                                                                                                       \
-    static void name(const weights *w, size_t groups, const acts *a, int32_t zero, int32_t *start, target to) {                             \
-        const code_kind bytes = {                                                                                                           \
-            .bits = 8, .range = dot_class(bound), .block = BLOCK, .sides_known = true, .floats = (f32) && BLOCK == TILE_K, .has_min = min}; \
-        panels_product(bytes, w, groups, a, zero, start, to);                                                                               \
+#define PANELS(name, bound, f32, min)                                                                                                    \
+    static void name(const weights *w, size_t groups, const acts *a, int32_t zero, int32_t *start, target to) {                          \
+        const code_kind bytes = {                                                                                                        \
+            .bits = 8, .range = dot_class(bound), .block = BLOCK, .unpacked = true, .floats = (f32) && BLOCK == TILE_K, .has_min = min}; \
+        panels_product(bytes, w, groups, a, zero, start, to);                                                                            \
     }
 #define PANELS_OF(bound)                           \
     PANELS(halves_##bound, bound, false, false)    \

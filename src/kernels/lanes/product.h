@@ -93,7 +93,7 @@ FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS
         for (int half = block * HALVES; half < (block + 1) * HALVES; half++)
             half_product(kind, GROUPS, TOKENS, STREAM, codes, ahead, w->group_codes, books, values, half, d);
     }
-    if (kind.sides_known)
+    if (kind.unpacked)
         scale_dots(GROUPS, TOKENS, kind.floats, kind.has_min, w, side, p->scales + at, p->sums + at, d, acc);
     else if (kind.block == TILE_K && w->floats) /* one scale of a row is never for blocks of 32 */
         scale_dots(GROUPS, TOKENS, true, w->min_at, w, side, p->scales + at, p->sums + at, d, acc);
@@ -197,7 +197,7 @@ FOLD void linear_codes(const code_kind kind, const panels_fns many, const matrix
     for (size_t g = group0; g < group1; g += SIMD_GEMM_GROUPS) {
         const size_t groups = group1 - g < SIMD_GEMM_GROUPS ? group1 - g : SIMD_GEMM_GROUPS;
         weights bytes = w;
-        if (!is_bytes(kind)) {
+        if (!is_bytes(kind) || DOT_TAKES_SIGNED) {
             unpack_groups(kind, &w, groups, numbers);
             bytes.codes = numbers;
             bytes.group_codes = w.tiles * BYTE_TILE;
