@@ -26,7 +26,7 @@ none) ;;
 *) cp "$calibration" "$work/calibration.txt" ;;
 esac
 if [ -s "$work/calibration.txt" ]; then
-    "$bin/calibrate" -m "$work/f16.qbin" -f "$work/calibration.txt" -q -o "$work/calibration"
+    "$bin/calibrate" --products -m "$work/f16.qbin" -f "$work/calibration.txt" -q -o "$work/calibration"
     fitted=(--calibration "$work/calibration")
 fi
 [ -n "${FORMATS:-}" ] || FORMATS=$("$bin/convert" --help | awk '/^formats:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
