@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The table of formats in README.md and its picture docs/formats.svg, from scratch: a model in every format of convert's list, all through the same windows with
-# its f16 file as the reference.
+# The table of formats in README.md and its picture docs/formats.svg, from scratch: a model in every format of convert's list and in some more of its
+# spellings, all through the same windows with its f16 file as the reference.
 #
 #   bench/formats.sh [TEXT [MODEL [option of perplexity ...]]]      `make formats-table TEXT=file`
 #
@@ -29,17 +29,18 @@ if [ -s "$work/calibration.txt" ]; then
     "$bin/calibrate" --products -m "$work/f16.qbin" -f "$work/calibration.txt" -q -o "$work/calibration"
     fitted=(--calibration "$work/calibration")
 fi
-[ -n "${FORMATS:-}" ] || FORMATS=$("$bin/convert" --help | awk '/^formats:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
+listed=$("$bin/convert" --help | awk '/^formats:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
+spelled="q8-row q6 q5 q5a q4-row q3-b32 q3 q3a q2-b32 q2 q2a km4-row km3-b32 km3 km2-b32 km2 ternary ternary5 binary q4@f32 q4@token q4@static"
+[ -n "${FORMATS:-}" ] || FORMATS=$(printf '%s\n' $listed $spelled | awk '!seen[$0]++')
 files=()
 for f in $FORMATS; do
     [ "$f" = f16 ] && continue
-    "$bin/convert" "$model" "$f" "${fitted[@]}" -q -o "$work/$f.qbin"
-    files+=("$work/$f.qbin")
+    if "$bin/convert" "$model" "$f" "${fitted[@]}" -q -o "$work/$f.qbin"; then files+=("$work/$f.qbin"); else echo "left out: $f" >&2; fi
 done
 
 plot=()
 command -v gnuplot >/dev/null && plot=(--plot "$work/formats.svg")
-"$bin/perplexity" -f "$text" "${files[@]}" --reference "$work/f16.qbin" -o csv "${plot[@]}" "$@" >"$work/table.csv"
+"$bin/perplexity" -f "$text" "${files[@]}" --reference "$work/f16.qbin" -o csv --chunks 40 "${plot[@]}" "$@" >"$work/table.csv"
 awk -F, '
     NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
     NR == 2 {

@@ -144,7 +144,7 @@ check "a name cannot end a cell or speak to the terminal" grep -qF '| a\|b?[1m?.
 perplexity -c 64 --chunks 2 "$WORK/q4.qbin"
 plain=$(column ppl)
 check "formats are named" test "$(column formats)" = 'q4 84% q8 16%'
-for how in token; do
+for how in token f32; do
     perplexity -c 64 --chunks 2 "$WORK/q4.qbin" --activations $how
     check "with the activations that they multiply, if these are $how" test "$(column formats)" = "q4@$how 84% q8@$how 16%"
     check "which are not the same as those of blocks" test "$(column ppl)" != "$plain"
