@@ -112,6 +112,10 @@ typedef struct format_entry {
 } format_entry;
 extern const format_entry format_list[];
 
+/* How the other names are put together, as text of some lines for --help. */
+enum { FORMAT_GRAMMAR = 1024 };
+void format_grammar(char text[FORMAT_GRAMMAR]);
+
 /* ---- codes, as kernels see them ---- */
 
 typedef struct packing { /* of the codes of a tile, where they are not bit planes */

@@ -186,3 +186,42 @@ bool format_nth(size_t i, format *out) {
     }
     return false;
 }
+
+/* ---- help ---- */
+
+static void append(char *text, size_t size, const char *words) {
+    const size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s", words);
+}
+
+static void describe_family(char *text, const family *of) {
+    char names[64] = "", line[128];
+    for (unsigned bits = BITS_MAX; bits > 0; bits--) {
+        char bit[16] = "";
+        if (!(of->widths >> bits & 1)) continue;
+        snprintf(bit, sizeof bit, spells_bits(of) ? "%s%s%u" : "%s%s", *names ? " " : "", of->prefix, bits);
+        append(names, sizeof names, bit);
+    }
+    snprintf(line, sizeof line, "  %-36s  %s%s\n", names, of->summary, of->minimum ? "; a: with a minimum" : "");
+    append(text, FORMAT_GRAMMAR, line);
+}
+
+void format_grammar(char text[FORMAT_GRAMMAR]) {
+    snprintf(text, FORMAT_GRAMMAR, "Other names are put together in the same way:\n");
+    for (const family *const *f = families; *f; f++) {
+        if (!(*f)->plain) describe_family(text, *f);
+    }
+    char grains[64] = "", acts[64] = "", line[256];
+    for (size_t i = 0; i < GRAINS; i++) {
+        append(grains, sizeof grains, i ? " " : "");
+        append(grains, sizeof grains, grain_words[i].text);
+    }
+    for (size_t i = 1; i < ACTS; i++) {
+        append(acts, sizeof acts, i > 1 ? " " : "");
+        append(acts, sizeof acts, act_words[i].text);
+    }
+    snprintf(line, sizeof line,
+             "  %-36s  what shares a scale, and a learned codebook\n  %-36s  activations: one scale for a token, a fixed one, floats\n", grains,
+             acts);
+    append(text, FORMAT_GRAMMAR, line);
+}

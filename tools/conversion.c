@@ -16,7 +16,9 @@
 void list_formats(FILE *out) {
     fprintf(out, "formats:\n");
     for (const format_entry *f = format_list; f->name; f++) fprintf(out, "  %-10s %s\n", f->name, f->summary);
-    fprintf(out, "\nobservers:\n");
+    char grammar[FORMAT_GRAMMAR];
+    format_grammar(grammar);
+    fprintf(out, "\n%s\nobservers:\n", grammar);
     for (const range_observer *const *o = range_observers; *o; o++) fprintf(out, "  %-10s %s\n", (*o)->name, (*o)->summary);
     fprintf(out, "\nrecipes:\n");
     for (const builtin_recipe *b = builtin_recipes; b->name; b++) fprintf(out, "  %-10s %s\n", b->name, b->summary);
