@@ -162,6 +162,9 @@ typedef struct grid {
     float scale, min;
 } grid;
 
+/* g as the format keeps it: block scales in f16, others in f32 without denormals. */
+grid grid_stored(const format *f, grid g);
+
 struct family {
     const char *name;    /* at most 8 characters, on disk: "f32", "linear", "codebook" ... */
     const char *prefix;  /* of the spelling, before the bits: "q", "km"; a plain family: the whole spelling */

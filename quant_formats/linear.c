@@ -24,6 +24,10 @@ float grid_round(const format *f, float x) {
     return f32_of_f16(f16_of_f32(x > limit ? limit : x < -limit ? -limit : x));
 }
 
+grid grid_stored(const format *f, grid g) {
+    return (grid){grid_round(f, g.scale), f->has_min ? grid_round(f, g.min) : 0};
+}
+
 float block_extreme(const fit_block *b) {
     float low = b->x[0], high = b->x[0];
     for (size_t i = 1; i < b->n; i++) {

@@ -38,7 +38,7 @@ void list_formats(FILE *out);
          .kind = OPTION_TEXT,                                                                                                                       \
          .value = "NAME",                                                                                                                           \
          .offset = offsetof(settings, how.method),                                                                                                  \
-         .choices = "fit|rtn|gptq",                                                                                                                 \
+         .choices = "fit|rtn|gptq|polish",                                                                                                          \
          .help =                                                                                                                                    \
              "How weights are rounded: fit searches scales of the least squared error (default), rtn takes the range and rounds, gptq lets each "   \
              "column make up for the errors of those before it (default where the calibration has products)."},                                     \

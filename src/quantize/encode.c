@@ -53,11 +53,11 @@ static void run_blocks(const encoder *en, group *g) {
     }
 }
 
-const method method_fit = {"fit",     "scales by search of the squared error, codebooks learned in alternation with them", FIT_SEARCH, false, 12,
+const method method_fit = {"fit",     "scales by search of the squared error, codebooks learned in alternation with them", FIT_SEARCH, false, 12, 0,
                            run_blocks};
-static const method method_rtn = {"rtn", "scales from the range of each block, then round to nearest", FIT_RTN, false, 1, run_blocks};
+static const method method_rtn = {"rtn", "scales from the range of each block, then round to nearest", FIT_RTN, false, 1, 0, run_blocks};
 
-const method *const methods[] = {&method_fit, &method_rtn, &method_gptq, NULL};
+const method *const methods[] = {&method_fit, &method_rtn, &method_gptq, &method_polish, NULL};
 
 const method *method_find(const char *name) {
     for (const method *const *m = methods; *m; m++) {
@@ -87,7 +87,7 @@ static parts measure(const encoder *en) {
     p.codes = p.w + values * sizeof(float);
     p.grids = p.codes + values;
     p.columns = p.grids + TILE_ROWS * en->layout.blocks * sizeof(grid);
-    p.block = p.columns + (en->factor ? TILE_ROWS * en->k * sizeof(float) : 0);
+    p.block = p.columns + (en->factor ? 2 * TILE_ROWS * en->k * sizeof(float) : 0);
     p.books = round_up(p.block + (en->factor ? 2 * padded_k(en) * sizeof(float) : 0), 64);
     p.total = p.books + round_up(group_books(&en->format) * sizeof(codebook), 64);
     return p;

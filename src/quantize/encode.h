@@ -18,12 +18,13 @@ typedef struct method { /* a way to quantize; the list is in encode.c */
     fit_method how;   /* to choose the scale of a block */
     bool compensates; /* uses encoder.factor */
     int rounds;       /* of learning a codebook, each over all (or a sample of) the blocks */
+    int sweeps;       /* of coordinate descent after compensation (polish.h) */
     /* Fills codes and grids of the group from its x and w. May move x where it carries errors over from one column to the next. */
     void (*run)(const encoder *en, group *g);
 } method;
 
-extern const method method_fit, method_gptq; /* for each other: gptq falls back to fit for a tensor without a factor */
-extern const method *const methods[];        /* NULL-terminated; the first is the default */
+extern const method method_fit, method_gptq, method_polish; /* for each other: gptq falls back to fit for a tensor without a factor */
+extern const method *const methods[];                       /* NULL-terminated; the first is the default */
 const method *method_find(const char *name);
 
 typedef struct shared { /* what all groups of a tensor have in common: learned from its data before they run (learn.h) */
@@ -42,6 +43,7 @@ struct encoder { /* what all groups of a tensor share; read-only while they run 
     const float *importance;
     /* [k][k] upper triangle U of U^T U = inverse of the products of the inputs (factor.h), for methods that compensate errors; or NULL */
     const float *factor;
+    const float *products; /* [k][k] the products themselves, with a factor */
 };
 
 /* Fills everything but `shared`. False if the shape overflows. */
@@ -61,7 +63,7 @@ struct group {          /* working memory of a thread; rows are padded to tiles 
     float *w;           /* [16][padded] */
     uint8_t *codes;     /* [16][padded] */
     grid *grids;        /* [16][blocks] */
-    float *columns;     /* with a factor: [k][16], x as the errors so far have moved it; else NULL */
+    float *columns;     /* with a factor: [2][k][16], first x as the errors so far have moved it; else NULL */
     float *block;       /* with a factor: [2][padded], the values and weights of one block */
     codebook *books;    /* one, or one of each row; NULL if groups have none of their own */
     losses lost;        /* after group_encode */

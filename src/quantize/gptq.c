@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "quantize/encode.h"
+#include "quantize/polish.h"
 
 enum { PANEL = 128 }; /* columns whose errors reach the columns behind them together */
 
@@ -94,6 +95,7 @@ static void run_gptq(const encoder *en, group *g) {
         }
         compensate(en, g, begin, end - begin, missed, end, en->k);
     }
+    if (en->method->sweeps) polish_group(en, g, en->method->sweeps);
 }
 
 static void run(const encoder *en, group *g) {
@@ -104,4 +106,5 @@ static void run(const encoder *en, group *g) {
     }
 }
 
-const method method_gptq = {"gptq", "each column makes up for the errors of those before it; needs calibration", FIT_SEARCH, true, 12, run};
+const method method_gptq = {"gptq", "each column makes up for the errors of those before it; needs calibration", FIT_SEARCH, true, 12, 0, run};
+const method method_polish = {"polish", "gptq, then coordinate descent over scales and codes; needs calibration, slow", FIT_SEARCH, true, 12, 2, run};

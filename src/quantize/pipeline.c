@@ -297,7 +297,11 @@ static void note_results(const run *r) {
 static status find_factor(run *r, item *it, error *e) {
     const quantize_job *job = r->job;
     if (!job->method->compensates || !it->todo->products || it->en.format.family->plain) return OK;
-    if (factors_get(&r->factors, it->todo->products, it->en.k, job->threads, &it->en.factor, e) != OK) return fail_in(e, it->entry->name);
+    input_products p;
+    if (factors_get(&r->factors, it->todo->products, it->todo->column_factors, it->en.k, job->threads, &p, e) != OK)
+        return fail_in(e, it->entry->name);
+    it->en.factor = p.u;
+    it->en.products = p.h;
     return OK;
 }
 
