@@ -65,7 +65,7 @@ while read -r format digest; do
 done <<END
 f16 e51a51ee33ddd298
 q4 7a115cbcc20b309f
-q4a-b32 72fefc02772e842f
+q4a-b32 114e6f5d16fbc420
 km4 9c12f2b9a78e71da
 q8 6e3fc5e44a4a3549
 END
