@@ -47,7 +47,7 @@ ends "a text is added to a file" 0
 # ---- models are told apart ----
 
 run "$BIN/calibrate" -m "$WORK/q4.qbin" -f $tale -c 64 --chunks 2 -o "$WORK/q4.cal"
-ends "a model in 4 bits is warned of" 0 '^warning: .*q4.qbin: tensor .* is in q4'
+ends "a model in 4 bits is warned of" 0 '^warning: .*q4.qbin: tensor .* is in q[45]'
 run "$BIN/calibrate" --merge "$WORK/a.cal" --merge "$WORK/q4.cal" -o "$WORK/same.cal"
 ends "the same model in another format is the same model" 0
 if shared models/stories260K/model.safetensors; then
@@ -59,6 +59,21 @@ if shared models/stories260K/model.safetensors; then
 else
     skip "another model's calibration is refused" "no second model"
 fi
+
+# ---- an encoding of activations can be overridden: the weights are the same ----
+
+run "$BIN/convert" $demo q4 --method rtn -q -o "$WORK/block.qbin"
+run "$BIN/convert" $demo q4 --method rtn -q --calibration "$WORK/a.cal" --activations static --asymmetric-activations -o "$WORK/static.qbin"
+ends "the demo model with static activations" 0
+# ppl MODEL ...: on one window
+ppl() { run "$BIN/perplexity" -q -f $tale -c 64 --chunks 2 -o csv "$@" && sed -n 's/.*,half,64,2,//; 2s/^[0-9]*,\([^,]*\),.*/\1/p' "$WORK/out"; }
+block=$(ppl "$WORK/block.qbin")
+static=$(ppl "$WORK/static.qbin")
+check "the two differ" test -n "$block" -a -n "$static" -a "$block" != "$static"
+check "static told to use blocks is the same as blocks" test "$(ppl "$WORK/static.qbin" --activations block)" = "$block"
+check "by token is another thing" test "$(ppl "$WORK/static.qbin" --activations token)" = "$(ppl "$WORK/block.qbin" --activations token)"
+run "$BIN/perplexity" -f $tale "$WORK/block.qbin" --activations static
+refused "static cannot be asked for" 2 'activations'
 
 # ---- refusals ----
 
