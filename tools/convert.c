@@ -273,7 +273,7 @@ const command command_convert = {
         "  convert FOLDER --recipe my.txt              by a recipe of one's own\n"
         "  convert FOLDER q4-mix --calibrate text.txt  errors weighted by what a text makes of the inputs\n"
         "  convert FOLDER q8 --only 'down' -o model.qbin\n"
-        "                                              changes the matrices of that name in a file that is there\n"
+        "                                              changes the matrices of that name in that file\n"
         "  convert FOLDER km4 --dry-run                what it would write, to the byte\n"
         "\n" RECIPE_HELP,
     .lists = list_formats,
