@@ -136,7 +136,7 @@ Test(fits, rows_that_share_levels_find_their_scales) {
         x[0][i] = random_normal(&seed);
         w[i] = 1;
     }
-    for (size_t r = 0; r < 16; r++) {
+    for (size_t r = 16; r-- > 0;) {
         for (size_t i = 0; i < 256; i++) x[r][i] = x[0][i] * ldexpf(1, (int)r - 8);
         blocks[r] = (fit_block){x[r], w, 256};
     }
