@@ -65,7 +65,7 @@ for style in json md; do
 done
 check "the json has every tensor" [ "$(grep -c '"weighted_error"' "$WORK/report.json")" -ge 65 ]
 check "the markdown too" [ "$(grep -c '^| layers\.' "$WORK/report.md")" -eq 63 ]
-check "bytes of a tensor" grep -qE '^\| layers\.0\.q \| q[0-9][^|]* \| 256 x 256 \| [0-9]+ \| 0\.[0-9]+' "$WORK/report.md"
+check "bytes of a tensor" grep -qE '^\| layers\.0\.q \| (q|km)[0-9][^|]* \| 256 x 256 \| [0-9]+ \| 0\.[0-9]+' "$WORK/report.md"
 run "$BIN/convert" $DEMO q4 -o "$WORK/m.qbin" --report "$WORK/report.txt"
 refused "a report of another kind" 2 '.json or .md'
 run "$BIN/convert" $DEMO q4 --method rtn -o "$WORK/m.qbin" -q --report "$WORK/nowhere/report.md"
