@@ -56,7 +56,7 @@ done
 
 # No room: a limit on the size of a file ends as a full disk does.
 wrong=
-for blocks in 1 4 100 1000 3000 4200; do
+for blocks in 1 4 100 1000 3000 3700; do
     run bash -c 'ulimit -f "$1"; shift; exec "$@"' - $blocks "${CONVERT[@]}"
     { [ $code -eq 4 ] && grep -q '^error: ' "$WORK/err" && cmp -s "$WORK/first" "$OUT" && [ "$(litter)" -eq 0 ]; } || wrong="$wrong $blocks:$code"
 done

@@ -68,7 +68,7 @@ refused "a smoothed file is changed as a whole" 3 'is smoothed'
 # In one step.
 run "$BIN/convert" $DEMO q4-b32 --calibrate README.md --calibrate-chunks 6 -q -o "$WORK/once.qbin"
 ends "a calibration on the way" 0
-"$BIN/calibrate" -m "$WORK/f16.qbin" -f README.md --chunks 6 -q -o "$WORK/six.cal"
+"$BIN/calibrate" --products -m "$WORK/f16.qbin" -f README.md --chunks 6 -q -o "$WORK/six.cal"
 "$BIN/convert" $DEMO q4-b32 --calibration "$WORK/six.cal" -q -o "$WORK/twice.qbin"
 for f in once twice; do "$BIN/inspect" --json "$WORK/$f.qbin" | sed -n '/"tensors": \[/,$p' | grep xxh3 >"$WORK/$f.txt"; done
 check "is the same as one before" cmp -s "$WORK/once.txt" "$WORK/twice.txt"

@@ -143,14 +143,14 @@ check "a name cannot end a cell or speak to the terminal" grep -qF '| a\|b?[1m?.
 
 perplexity -c 64 --chunks 2 "$WORK/q4.qbin"
 plain=$(column ppl)
-check "formats are named" test "$(column formats)" = 'q4 84% q8 16%'
+check "formats are named" test "$(column formats)" = 'q4 84% q5 16%'
 for how in token f32; do
     perplexity -c 64 --chunks 2 "$WORK/q4.qbin" --activations $how
-    check "with the activations that they multiply, if these are $how" test "$(column formats)" = "q4@$how 84% q8@$how 16%"
+    check "with the activations that they multiply, if these are $how" test "$(column formats)" = "q4@$how 84% q5@$how 16%"
     check "which are not the same as those of blocks" test "$(column ppl)" != "$plain"
 done
 perplexity -c 64 --chunks 2 "$WORK/q4.qbin" --activations block
-check "blocks are what a format does by itself" test "$(column formats) $(column ppl)" = "q4 84% q8 16% $plain"
+check "blocks are what a format does by itself" test "$(column formats) $(column ppl)" = "q4 84% q5 16% $plain"
 
 # ---- stopped ----
 

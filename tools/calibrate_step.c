@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "quantize/encode.h"
 #include "tools/args.h"
 
 enum { WINDOW = 512 };
@@ -23,11 +24,13 @@ status calibrate_step_run(const calibrate_step *s, const conversion_flags *set, 
     char window[16], chunks[24];
     snprintf(window, sizeof window, "%u", context < WINDOW ? context : WINDOW);
     snprintf(chunks, sizeof chunks, "%" PRId64, set->calibrate_chunks);
-    const char *words[] = {"-m", model, "-f", set->calibrate, "-o", s->calibration, "-c", window, "--chunks", chunks, "--force", "-q"};
-    const int n = (int)(sizeof words / sizeof *words);
+    const char *words[] = {"-m", model, "-f", set->calibrate, "-o", s->calibration, "-c", window, "--chunks", chunks, "--force", NULL, NULL};
+    int n = (int)(sizeof words / sizeof *words) - 2;
+    if (!set->method || method_find(set->method)->compensates) words[n++] = "--products";
+    if (set->quiet) words[n++] = "-q";
     args a;
     args_want want;
-    status done = args_parse(&a, &command_calibrate, set->quiet ? n : n - 1, (char **)words, &want, e);
+    status done = args_parse(&a, &command_calibrate, n, (char **)words, &want, e);
     if (done == OK) done = command_calibrate.run(&a, e);
     args_free(&a);
     return done;

@@ -76,7 +76,7 @@ static status weigh_tensor(calibrated *d, conversion *c, size_t i, error *e) {
     }
     if (!find_weighed(d, input)) TRY(weigh_input(d, input, c->set->quiet, e));
     c->todo[i].importance = find_weighed(d, input)->importance;
-    c->todo[i].products = d->smooth ? NULL : input->products; /* those of smoothed inputs are not known */
+    c->todo[i].products = calibration_find(&d->file, t->name)->products; /* before smoothing: the column factors follow */
     return OK;
 }
 
@@ -112,7 +112,7 @@ static status encode_tensor(const calibrated *d, conversion *c, size_t i, const 
 static status open_file(calibrated *d, const char *path, uint64_t identity, conversion *c, error *e) {
     TRY(calibration_open(&d->file, path, e));
     TRY(calibration_check(&d->file, identity, e));
-    if (!c->set->method && d->file.has_products && c->set->smooth < 0) c->method = &method_gptq;
+    if (!c->set->method && d->file.has_products) c->method = &method_gptq;
     d->weighed = calloc(d->file.n, sizeof *d->weighed);
     return d->weighed ? OK : fail(e, E_MEMORY, "no memory");
 }
