@@ -30,7 +30,7 @@ if [ -s "$work/calibration.txt" ]; then
     fitted=(--calibration "$work/calibration")
 fi
 listed=$("$bin/convert" --help | awk '/^formats:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
-spelled="q8-row q6 q5 q5a q4-row q3-b32 q3 q3a q2-b32 q2 q2a km4-row km3-b32 km3 km2-b32 km2 ternary ternary5 binary q4@f32 q4@token q4@static"
+spelled="q4@f32 q4@token q4@static"
 [ -n "${FORMATS:-}" ] || FORMATS=$(printf '%s\n' $listed $spelled | awk '!seen[$0]++')
 files=()
 for f in $FORMATS; do
