@@ -40,7 +40,7 @@ static grid codebook_fit_block(const format *f, fit_method how, const codebook *
 /* The half step that holds u. */
 static inline int half_step(float u) {
     const float at = 2 * u + HALF_STEPS / 2;
-    const float above = at < 0 ? 0 : at;
+    const float above = at > 0 ? at : 0; /* also for what is no number */
     return (int)(above > HALF_STEPS - 1 ? HALF_STEPS - 1 : above);
 }
 

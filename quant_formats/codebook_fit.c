@@ -11,7 +11,7 @@ static fit_sums sum_levels(const level_set *levels, const fit_block *b, float by
 #pragma GCC unroll 1
         for (size_t j = 0; j < LANES; j++) {
             u[j] = b->x[i + j] * by;
-            const float step = 2 * u[j] + HALF_STEPS / 2, above = step < 0 ? 0 : step;
+            const float step = 2 * u[j] + HALF_STEPS / 2, above = step > 0 ? step : 0;
             at[j] = (int)(above > HALF_STEPS - 1 ? HALF_STEPS - 1 : above);
         }
         for (size_t j = 0; j < LANES; j++) l[j] = level_at[at[j]];

@@ -10,6 +10,9 @@
 static const float inner = -0.6f, pace = 0.6f, growth = 1.08f;
 enum { CANDIDATES = 6, GROWING = 40, FEW = 128, KEPT = 2, REFITS = 4 };
 
+/* Below it levels / extreme need not be finite, and 0 times that has no level. */
+static const float extreme_min = 0x1p-100f;
+
 typedef struct found {
     float cost, scale;
 } found;
@@ -61,7 +64,7 @@ static float weighty_extreme(const fit_block *b) {
 
 grid search_scale(const format *f, const level_set *levels, const fit_block *b, grid start) {
     const float extreme = weighty_extreme(b);
-    if (extreme == 0) return start;
+    if (fabsf(extreme) < extreme_min) return start;
     found rough[KEPT] = {{INFINITY, 0}, {INFINITY, 0}}, best = {INFINITY, start.scale};
     try_end(levels, b, levels->lo, extreme, rough);
     try_end(levels, b, levels->hi, extreme, rough);

@@ -1,4 +1,5 @@
 /* Scales of the families with few levels. */
+#include <float.h>
 #include <math.h>
 
 #include "families.h"
@@ -57,7 +58,7 @@ static float scale_of_few(const fit_block *b) {
 /* Piles of a fixed width, the largest values first: as good as exact, since borders that differ by one pile differ in few values. */
 static float scale_of_many(const fit_block *b) {
     pile p[PILES] = {{0}};
-    const float by = (float)(PILES - 1) * reciprocal(fabsf(block_extreme(b)));
+    const float by = fminf(FLT_MAX, (float)(PILES - 1) * reciprocal(fabsf(block_extreme(b)))); /* of denormals too 0 * by is 0 */
     for (size_t i = 0; i < b->n; i++) {
         const float size = fabsf(b->x[i]);
         pile *const at = &p[PILES - 1 - (size_t)(size * by)];

@@ -143,3 +143,27 @@ Test(fits, rows_that_share_levels_find_their_scales) {
     f.family->learn->together(&f, FIT_SEARCH, blocks, 16, &sums, &book, grids);
     for (size_t r = 0; r < 16; r++) cr_expect_float_eq(grids[r].scale, ldexpf(grids[8].scale, (int)r - 8), 1e-5f * fabsf(grids[r].scale));
 }
+
+/* A few values that are denormal or nearly so, among zeros. */
+Test(fits, tiny_values_beside_zeros_have_scales_in_every_format) {
+    enum { MANY = 256 };
+    static const float sizes[] = {0x1p-149f, 1e-40f, 1e-37f, 1e-33f};
+    codebook book;
+    float levels[1 << 4], x[MANY] = {0}, w[MANY];
+    format f;
+    for (size_t i = 0; i < MANY; i++) w[i] = 1;
+    for (size_t i = 0; format_nth(i, &f); i++) {
+        if (f.family->plain) continue;
+        for (size_t c = 0; c < format_entries(&f); c++) levels[c] = (float)c * 16 - 120;
+        codebook_prepare(&book, levels, format_entries(&f));
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            x[3] = sizes[s];
+            x[MANY / 2 + 1] = -sizes[s] / 2;
+            const grid g = f.family->fit(&f, FIT_SEARCH, format_entries(&f) ? &book : NULL, &(fit_block){x, w, f.block ? f.block : MANY});
+            char name[FORMAT_NAME];
+            format_name(&f, name);
+            cr_expect(isfinite(g.scale) && isfinite(g.min) && fabsf(g.scale) <= 2 * sizes[s], "%s: %g for %g", name, (double)g.scale,
+                      (double)sizes[s]);
+        }
+    }
+}
