@@ -239,14 +239,20 @@ Test(calibration, a_model_is_told_by_its_weight_files_in_any_order) {
 }
 
 Test(calibration, a_smoothed_model_is_another_one) {
-    static const char *const recipes[] = {"{}", "{\"smooth\": 0.5}", "{\"smooth\": 0.6}", "{\"smooth\": 0.5, \"calibration\": {\"texts\": [1]}}"};
-    uint64_t seen[4];
-    for (size_t i = 0; i < 4; i++) {
-        json_t *meta = json_pack("{s:[{s:s, s:s}], s:o}", "sources", "file", "1.safetensors", "xxh3", "0123456789abcdef", "recipe",
-                                 json_loads(recipes[i], 0, NULL));
+    static const char *const recipes[] = {"{}", "{\"smooth\": 0.5}", "{\"smooth\": 0.6}", "{\"smooth\": 0.5, \"calibration\": {\"texts\": [1]}}",
+                                          "{\"smooth\": 0.5, \"before\": {\"smooth\": 0.5}}"};
+    enum { RECIPES = sizeof recipes / sizeof *recipes };
+    uint64_t seen[RECIPES];
+    for (size_t i = 0; i < RECIPES; i++) {
+        json_t *recipe = json_loads(recipes[i], 0, NULL);
+        json_t *meta = json_pack("{s:[{s:s, s:s}], s:O}", "sources", "file", "1.safetensors", "xxh3", "0123456789abcdef", "recipe", recipe);
         seen[i] = calibration_identity_of(&(qbin){.meta = meta});
         cr_assert_eq(seen[i], calibration_identity_of(&(qbin){.meta = meta}));
+        cr_assert_eq(calibration_smoothed(&(qbin){.meta = meta}), i > 0);
         for (size_t j = 0; j < i; j++) cr_assert_neq(seen[i], seen[j], "%s", recipes[i]);
+        json_object_set_new(meta, "recipe", json_pack("{s:s, s:{s:o}}", "format", "q4", "before", "before", recipe)); /* quantized again, twice */
+        cr_assert_eq(seen[i], calibration_identity_of(&(qbin){.meta = meta}), "%s", recipes[i]);
+        cr_assert_eq(calibration_smoothed(&(qbin){.meta = meta}), i > 0);
         json_decref(meta);
     }
 }

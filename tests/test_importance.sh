@@ -64,6 +64,32 @@ run "$BIN/convert" $DEMO q4 --smooth 0.5 -o "$WORK/m.qbin"
 refused "smoothing without a calibration" 2 'smooth wants a calibration'
 run "$BIN/convert" $DEMO q8 --only down -o "$WORK/smooth.qbin"
 refused "a smoothed file is changed as a whole" 3 'is smoothed'
+run "$BIN/requantize" "$WORK/smooth.qbin" q8 -q -o "$WORK/again.qbin"
+run "$BIN/requantize" "$WORK/again.qbin" q4 --calibration "$WORK/demo.cal" -o "$WORK/m.qbin"
+refused "and quantized again it is still another model" 3 'is a calibration of another model'
+run "$BIN/convert" $DEMO q8 --only down -o "$WORK/again.qbin"
+refused "which is changed as a whole" 3 'is smoothed'
+
+# With a calibration static scales are new, also where the format stays.
+"$BIN/convert" $DEMO q8 --calibration "$WORK/demo.cal" --activations static --asymmetric-activations --method rtn -q -o "$WORK/center.qbin"
+run "$BIN/requantize" "$WORK/center.qbin" q8@static --calibration "$WORK/demo.cal" --smooth 0.5 --asymmetric-activations -q -o "$WORK/again.qbin"
+ends "static scales of a model that is smoothed" 0
+run "$BIN/run" -m "$WORK/again.qbin" -p 'Once upon a time' -n 4 --temp 0 -q
+ends "which runs" 0
+run "$BIN/requantize" "$WORK/center.qbin" q8@static --calibration "$WORK/demo.cal" -q -o "$WORK/again.qbin"
+"$BIN/inspect" "$WORK/again.qbin" >"$WORK/out"
+check "scales without a centre leave no shifts" [ "$(grep -c '\.shift ' "$WORK/out")" -eq 0 ]
+run "$BIN/requantize" "$WORK/center.qbin" q4@static --only '3.q' --calibration "$WORK/demo.cal" --observer minmax -o "$WORK/again.qbin"
+refused "matrices of one input have one scale" 2 "'layers.3.q' and 'layers.3.k' have the same input"
+
+# An input that is always zero has products that nothing can be made up for with.
+cp $DEMO/*.json "$WORK/"
+cp $DEMO/model.safetensors "$WORK/model.safetensors"
+header=$(od -An -tu8 -N8 $DEMO/model.safetensors)
+place=$(head -c $((header + 8)) $DEMO/model.safetensors | tr '}' '\n' | sed -n '/layers.2.mlp.up_proj.weight/s/.*"data_offsets":\[\([0-9]*\),\([0-9]*\).*/\1 \2/p')
+head -c $((${place#* } - ${place% *})) /dev/zero | dd of="$WORK/model.safetensors" bs=65536 seek=$((header + 8 + ${place% *})) oflag=seek_bytes conv=notrunc status=none
+run "$BIN/convert" "$WORK/model.safetensors" q4 --calibrate README.md --calibrate-chunks 4 -o "$WORK/m.qbin"
+ends "a model with a dead input" 0 'layers.2.inner: 768 of 768 channels'
 
 # In one step.
 run "$BIN/convert" $DEMO q4-b32 --calibrate README.md --calibrate-chunks 6 -q -o "$WORK/once.qbin"

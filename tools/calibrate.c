@@ -1,4 +1,5 @@
 /* calibrate: reads a text with a model and stores what its inputs look like. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "evaluate/windows.h"
 #include "quantize/statistics.h"
 #include "tools/command.h"
+#include "tools/names.h"
 #include "tools/progress.h"
 #include "tools/session_flags.h"
 #include "tools/signals.h"
@@ -105,9 +107,10 @@ static status read_windows(job *j, error *e) {
 }
 
 static json_t *describe_text(const job *j) {
-    char hash[17];
+    char hash[17], name[NAME_MAX + 1];
+    name_printable(name, sizeof name, j->text.name);
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)XXH3_64bits(j->text.text, j->text.bytes));
-    return json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:i}", "file", j->text.name, "bytes", (json_int_t)j->text.bytes, "xxh3", hash, "context",
+    return json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:i}", "file", name, "bytes", (json_int_t)j->text.bytes, "xxh3", hash, "context",
                      (json_int_t)j->windows.context, "windows", (json_int_t)j->windows.count, "skip", (json_int_t)j->set->skip, "bos",
                      j->windows.bos);
 }

@@ -54,7 +54,7 @@ typedef struct replacement {
 } replacement;
 
 /* Adds all tensors of the file: those that are meant and get another format are read again, all others are copied. A matrix keeps the scale of its static
- * activations where its new format has some. E_USAGE if none is meant. */
+ * activations where its new format has some and there is no calibration; with one it is always read again. E_USAGE if none is meant. */
 status conversion_replace(conversion *c, const replacement *r, error *e);
 
 /* Metadata of the file, but for the recipe: the new one, with the old one as "before". New reference. */

@@ -76,7 +76,8 @@ static status weigh_tensor(calibrated *d, conversion *c, size_t i, error *e) {
     }
     if (!find_weighed(d, input)) TRY(weigh_input(d, input, c->set->quiet, e));
     c->todo[i].importance = find_weighed(d, input)->importance;
-    c->todo[i].products = calibration_find(&d->file, t->name)->products; /* before smoothing: the column factors follow */
+    const calibration_input *measured = calibration_find(&d->file, t->name);          /* before smoothing: the column factors follow */
+    c->todo[i].products = measured->silent < measured->k ? measured->products : NULL; /* nothing makes up for errors that meet only zeros */
     return OK;
 }
 
@@ -107,6 +108,22 @@ static status encode_tensor(const calibrated *d, conversion *c, size_t i, const 
     return conversion_static(c, i, range.scale, range.center, e);
 }
 
+/* The engine refuses a file in which they differ: some may be taken over as they are while others change. */
+static status check_shared(const calibrated *d, const conversion *c, size_t n, error *e) {
+    for (size_t i = 0; d->file.n && i < n; i++) {
+        const qbin_entry *t = &c->entries[i];
+        const calibration_input *input = act_is_static(t->format.act) ? calibration_find(&d->file, t->name) : NULL;
+        for (size_t j = 0; input && j < i; j++) {
+            const qbin_entry *other = &c->entries[j];
+            if (!act_is_static(other->format.act) || calibration_find(&d->file, other->name) != input) continue;
+            if (t->act_scale == other->act_scale && t->act_center == other->act_center) continue;
+            return fail(e, E_USAGE, "'%s' and '%s' have the same input but would have static activations of different scales: change both",
+                        other->name, t->name);
+        }
+    }
+    return OK;
+}
+
 /* ---- both ---- */
 
 static status open_file(calibrated *d, const char *path, uint64_t identity, conversion *c, error *e) {
@@ -129,7 +146,7 @@ status calibrated_open(calibrated *d, const char *path, uint64_t identity, conve
         if (path) TRY(weigh_tensor(d, c, i, e));
         TRY(encode_tensor(d, c, i, how, e));
     }
-    return OK;
+    return check_shared(d, c, n, e);
 }
 
 void calibrated_close(calibrated *d) {

@@ -40,12 +40,12 @@ static status replace_matrix(conversion *c, const replacement *r, const tensor *
     ++*meant;
     TRY(conversion_add(c, t->name, origin, &from, false, layers, e));
     const size_t at = c->n - 1;
-    if (from.from == t && format_equal(&c->entries[at].format, &t->format)) {
-        c->n--; /* nothing is gained by reading what was rounded to this very format */
+    const bool is_static = act_is_static(c->entries[at].format.act), measured = c->set->calibration || c->set->calibrate;
+    if (from.from == t && format_equal(&c->entries[at].format, &t->format) && !(is_static && measured)) {
+        c->n--; /* nothing is gained by reading what was rounded to this very format, unless its input gets another scale */
         return keep(c, r->file, t, e);
     }
-    if (c->set->calibration || c->set->calibrate || !act_is_static(c->entries[at].format.act) || !(t->act_scale > 0)) return OK;
-    return conversion_static(c, at, t->act_scale, t->act_center, e);
+    return measured || !is_static || !(t->act_scale > 0) ? OK : conversion_static(c, at, t->act_scale, t->act_center, e);
 }
 
 status conversion_replace(conversion *c, const replacement *r, error *e) {

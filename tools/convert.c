@@ -105,7 +105,7 @@ static status check_origin(const job *j, error *e) {
     calibration_identity(j->sources, &ours);
     if (!calibration_identity(json_object_get(j->existing.meta, "sources"), &theirs) || ours != theirs)
         return fail(e, E_FILE, "%s: was made of another model: the hashes of its sources differ", path);
-    if (json_object_get(json_object_get(j->existing.meta, "recipe"), "smooth"))
+    if (calibration_smoothed(&j->existing))
         return fail(e, E_FILE, "%s: is smoothed: its matrices belong together and cannot be changed one by one", path);
     return OK;
 }

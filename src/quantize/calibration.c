@@ -48,9 +48,10 @@ bool calibration_identity(const json_t *sources, uint64_t *identity) {
     return n > 0;
 }
 
-/* A smoothed model has other inputs than the one it was made of. */
-static uint64_t smoothed_identity(const qbin *model, uint64_t identity) {
-    const json_t *recipe = json_object_get(model->meta, "recipe"), *smooth = json_object_get(recipe, "smooth");
+/* A smoothed model has other inputs than the one it was made of, however often it was quantized again (recipe.before) since then. */
+static uint64_t smoothed_identity(const json_t *recipe, uint64_t identity) {
+    const json_t *before = json_object_get(recipe, "before"), *smooth = json_object_get(recipe, "smooth");
+    if (before) identity = smoothed_identity(before, identity); /* no deeper than JSON may be */
     if (!json_is_number(smooth)) return identity;
     const double alpha = json_number_value(smooth);
     char *texts = json_dumps(json_object_get(json_object_get(recipe, "calibration"), "texts"), JSON_COMPACT | JSON_SORT_KEYS);
@@ -60,9 +61,17 @@ static uint64_t smoothed_identity(const qbin *model, uint64_t identity) {
     return identity;
 }
 
+bool calibration_smoothed(const qbin *model) {
+    const json_t *recipe = json_object_get(model->meta, "recipe");
+    while (recipe && !json_is_number(json_object_get(recipe, "smooth"))) recipe = json_object_get(recipe, "before");
+    return recipe;
+}
+
 uint64_t calibration_identity_of(const qbin *model) {
     uint64_t identity = 0;
-    if (calibration_identity(json_object_get(model->meta, "sources"), &identity)) return smoothed_identity(model, identity);
+    if (calibration_identity(json_object_get(model->meta, "sources"), &identity)) {
+        return smoothed_identity(json_object_get(model->meta, "recipe"), identity);
+    }
     for (size_t i = 0; i < model->n_tensors; i++) identity = XXH3_64bits_withSeed(&model->tensors[i].hash, sizeof(uint64_t), identity);
     return identity;
 }

@@ -50,9 +50,11 @@ const calibration_input *calibration_find(const calibration *c, const char *name
 /* What tells models apart: XXH3 of the sorted hashes of the weight files (*.safetensors) in a list like meta.sources, so that a folder and every .qbin made of
  * it are one model. False if there is none. */
 bool calibration_identity(const json_t *sources, uint64_t *identity);
-/* The same of a file; one whose sources are not known is identified by the hashes of its own tensors. One that was smoothed (meta.recipe.smooth) is another
- * model: its inputs are other ones. */
+/* The same of a file; one whose sources are not known is identified by the hashes of its own tensors. One that was smoothed is another model: its inputs are
+ * other ones. */
 uint64_t calibration_identity_of(const qbin *model);
+/* Was it, or the file that it was made of, smoothed (meta.recipe.smooth, meta.recipe.before.smooth ...)? */
+bool calibration_smoothed(const qbin *model);
 
 /* E_FILE if the calibration is of another model. */
 status calibration_check(const calibration *c, uint64_t identity, error *e);

@@ -29,6 +29,7 @@ struct statistics {
     size_t n;
     uint32_t (*bins)[HISTOGRAM_BINS]; /* [threads]: counts of one call */
     json_t *texts;
+    bool text_lost;     /* one could not be described */
     products *products; /* borrowed, or NULL */
 };
 
@@ -152,7 +153,7 @@ status statistics_end_window(statistics *s, uint64_t tokens, error *e) {
 }
 
 void statistics_add_text(statistics *s, json_t *text) {
-    json_array_append_new(s->texts, text);
+    if (json_array_append_new(s->texts, text)) s->text_lost = true;
 }
 
 void statistics_keep_products(statistics *s, products *p) {
@@ -290,6 +291,7 @@ static status plan_entries(const statistics *s, qbin_entry *entries, size_t *wid
 }
 
 status statistics_write(const statistics *s, const char *path, error *e) {
+    if (s->text_lost) return fail(e, E_MEMORY, "no memory for the description of a text");
     for (size_t i = 0; i < s->n; i++) {
         if (s->inputs[i].tokens > CALIBRATION_TOKENS) return fail(e, E_RUN, "a calibration has room for %d tokens", CALIBRATION_TOKENS);
     }
