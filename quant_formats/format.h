@@ -1,7 +1,7 @@
 /* format.h: what a stored weight is. A format is a descriptor (a row of data), never an entry of an enumeration.
  *
- * A weight tensor [rows, k] is stored as groups of 16 rows and tiles of 64 along k. Rows are padded to 16 and k to 64 with codes
- * that decode to zero. The bytes of a tensor are three parts, each starting on 64 bytes:
+ * A weight tensor [rows, k] is stored as groups of 16 rows and tiles of 64 along k. Rows are padded to 16 and k to 64.
+ * The bytes of a tensor are three parts, each starting on 64 bytes:
  *
  *     [head]   codebooks, if the family has them
  *     [codes]  group by group, tile by tile: the bit planes of the codes of 16 rows x 64 k

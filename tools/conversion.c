@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cpu.h"
 #include "quantize/observers.h"
 #include "tools/conversion_report.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
+#include "tools/timings.h"
 
 void list_formats(FILE *out) {
     fprintf(out, "formats:\n");
@@ -180,21 +180,15 @@ static status write_file(conversion *c, error *e) {
     return commit(c, e);
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 status conversion_run(conversion *c, error *e) {
-    const double start = now();
+    const double start = clock_seconds();
     TRY(plan(c, e));
     if (c->set->dry_run) {
         report_plan(stdout, c);
         return OK;
     }
     TRY(write_file(c, e));
-    c->seconds = now() - start;
+    c->seconds = clock_seconds() - start;
     if (!c->set->quiet) report_result(stderr, c);
     return c->set->report ? report_write(c, c->set->report, e) : OK;
 }

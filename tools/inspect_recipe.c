@@ -49,13 +49,12 @@ static void print_comments(FILE *out, const qbin *q) {
 static matrix matrix_of(const tensor *t) {
     matrix m = {.role = t->name, .layer = -1};
     const size_t length = strlen(LAYERS);
-    format_name(&t->format, m.format);
     if (!strncmp(t->name, LAYERS, length) && isdigit((unsigned char)t->name[length])) {
         char *end;
         const long layer = strtol(t->name + length, &end, 10);
         if (*end == '.' && layer < SPEC_LAYERS_MAX) m = (matrix){.role = end, .layer = layer};
-        format_name(&t->format, m.format);
     }
+    format_name(&t->format, m.format);
     return m;
 }
 

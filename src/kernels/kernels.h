@@ -55,7 +55,8 @@ typedef struct matrix {
 } matrix;
 
 /* y[t * ldy + row] (f32) for rows of groups [group0, group1) and all tokens of `a`: y = W x. Rows past the tensor's end up to the group's end are
- * written too (as zeros), so ldy >= rows padded to 16. GEMV (few tokens) and GEMM are chosen inside; both give the same bits for a token. */
+ * written too (with what padding decodes to, not always 0), so ldy >= rows padded to 16. GEMV (few tokens) and GEMM are chosen inside; both give the
+ * same bits for a token. */
 typedef void linear_fn(const matrix *w, const acts *a, size_t group0, size_t group1, float *y, size_t ldy, void *scratch);
 
 typedef struct linear_kernel { /* a row of data: what it computes is told by these fields, matched with a format's descriptor */

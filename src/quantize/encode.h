@@ -19,7 +19,7 @@ typedef struct method { /* a way to quantize; the list is in encode.c */
     bool compensates; /* uses encoder.factor */
     int rounds;       /* of learning a codebook, each over all (or a sample of) the blocks */
     int sweeps;       /* of coordinate descent after compensation (polish.h) */
-    /* Fills codes and grids of the group from its x and w. May move x where it carries errors over from one column to the next. */
+    /* Fills codes and grids of the group from its x and w, which stay as they are: what is stored is measured against them. */
     void (*run)(const encoder *en, group *g);
 } method;
 

@@ -170,9 +170,10 @@ status factor_inverse(float *u, const float *h, size_t k, double damp, int threa
     double *m = malloc(bytes);
     if (!m) return fail(e, E_MEMORY, "no memory for the %zu bytes of a factor", bytes);
     bool good = false;
-    for (; !good && damp<enough; damp = damp> 0 ? damp * 10 : 1e-6) {
+    while (!good && damp < enough) {
         load_damped(m, h, k, mean, damp);
         good = cholesky(m, k, threads);
+        damp = damp > 0 ? damp * 10 : 1e-6;
     }
     if (good) store_inverse(u, m, k, threads);
     free(m);

@@ -1,4 +1,4 @@
-/* How far what is stored lies from what was given. A method that moves x restores it, or what is measured is the distance from where it was moved. */
+/* How far what is stored lies from what was given. */
 #include <math.h>
 
 #include "quantize/encode.h"
