@@ -142,11 +142,6 @@ static void say_silent(void *context, const char *input, size_t channels, size_t
     fprintf(stderr, "%s: %zu of %zu channels were never anything but zero\n", input, channels, of);
 }
 
-static bool same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static status check_output(const calibrate_settings *set, error *e) {
     struct stat there;
     const char *out = set->output;
@@ -220,22 +215,7 @@ static const option options[] = {
      .help = "Text to read (UTF-8); - is standard input."},
     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .value = "FILE", .offset = FIELD(output), .help = "The calibration to write."},
     {.name = "force", .kind = OPTION_FLAG, .offset = FIELD(force), .help = "Replace an existing file even if it is not a .qbin."},
-    {.name = "ctx-size",
-     .letter = 'c',
-     .kind = OPTION_INT,
-     .value = "N",
-     .offset = FIELD(window),
-     .min = 3,
-     .max = 1 << 24,
-     .help = "Tokens of a window (default: 512).",
-     .alias = "context"},
-    {.name = "chunks",
-     .kind = OPTION_INT,
-     .value = "N",
-     .offset = FIELD(chunks),
-     .min = -1,
-     .max = 1e9,
-     .help = "Windows at most, -1 is all (default: -1)."},
+    WINDOW_OPTIONS(calibrate_settings),
     {.name = "skip",
      .kind = OPTION_INT,
      .value = "N",

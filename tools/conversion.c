@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "quantize/observers.h"
 #include "tools/conversion_report.h"
+#include "tools/names.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
 #include "tools/timings.h"
@@ -19,7 +20,7 @@ void list_formats(FILE *out) {
     char grammar[FORMAT_GRAMMAR];
     format_grammar(grammar);
     fprintf(out, "\n%s\nobservers:\n", grammar);
-    for (const range_observer *const *o = range_observers; *o; o++) fprintf(out, "  %-10s %s\n", (*o)->name, (*o)->summary);
+    for (const range_observer *const *o = range_observers; *o; o++) fprintf(out, "  %-17s %s\n", (*o)->name, (*o)->summary);
     fprintf(out, "\nrecipes:\n");
     for (const builtin_recipe *b = builtin_recipes; b->name; b++) fprintf(out, "  %-10s %s\n", b->name, b->summary);
 }
@@ -123,16 +124,11 @@ static status plan(conversion *c, error *e) {
 
 /* ---- writing ---- */
 
-static bool is_map(const struct stat *there, const map *m) {
-    struct stat file;
-    return m->data && !stat(m->path, &file) && file.st_dev == there->st_dev && file.st_ino == there->st_ino;
-}
-
 static status check_output(const conversion *c, error *e) {
     struct stat there;
     if (stat(c->output, &there)) return OK;
     for (size_t i = 0; i < c->n_inputs; i++) {
-        if (is_map(&there, c->inputs[i])) return fail(e, E_USAGE, "%s: is the input", c->output);
+        if (c->inputs[i]->data && same_file(c->inputs[i]->path, c->output)) return fail(e, E_USAGE, "%s: is the input", c->output);
     }
     if (S_ISDIR(there.st_mode)) return fail(e, E_USAGE, "%s: is a directory, not a file to write", c->output);
     if (c->set->force || qbin_is(c->output)) return OK;

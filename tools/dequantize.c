@@ -13,6 +13,7 @@
 #include "models/arch.h"
 #include "quantize/restore.h"
 #include "tools/command.h"
+#include "tools/names.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
 
@@ -217,13 +218,8 @@ static status check_tokenizer(const job *j, error *e) {
         j->in.map.path);
 }
 
-static bool same_folder(const char *a, const char *b) {
-    struct stat x, y;
-    return b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static status open_folder(const job *j, char **weights, error *e) {
-    if (same_folder(j->folder, j->set->model)) return fail(e, E_USAGE, "%s: is the input", j->folder);
+    if (same_file(j->folder, j->set->model)) return fail(e, E_USAGE, "%s: is the input", j->folder);
     if (mkdir(j->folder, 0777) && errno != EEXIST) return fail(e, E_RUN, "%s: cannot be made: %s", j->folder, strerror(errno));
     *weights = path_in(j->folder, WEIGHTS);
     if (!*weights) return fail(e, E_MEMORY, "no memory");

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/session.h"
 #include "tools/command.h"
 #include "tools/ids.h"
+#include "tools/names.h"
 #include "tools/session_flags.h"
 
 typedef struct logits_settings {
@@ -54,11 +54,9 @@ static status write_out(session *s, const id_list *ids, size_t vocab, const logi
 
 /* Opening it for writing would empty the file that the model is read from. */
 static status check_output(const logits_settings *set, error *e) {
-    struct stat in, out;
     if (!set->out) return OK;
     if (!*set->out) return fail(e, E_USAGE, "-o: the name of the file is empty");
-    const bool same = !stat(set->model, &in) && !stat(set->out, &out) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
-    return same ? fail(e, E_USAGE, "%s: is the model itself", set->out) : OK;
+    return same_file(set->model, set->out) ? fail(e, E_USAGE, "%s: is the model itself", set->out) : OK;
 }
 
 static status evaluate(const model *m, const id_list *ids, const logits_settings *set, error *e) {

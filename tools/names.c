@@ -1,6 +1,7 @@
 #include "tools/names.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <utf8proc.h>
 
 const char *name_of(const char *path) {
@@ -26,4 +27,9 @@ void name_printable(char *out, size_t size, const char *name) {
         left -= n;
     }
     out[used] = 0;
+}
+
+bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }

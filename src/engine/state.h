@@ -89,7 +89,9 @@ struct session {
 
 /* Is there one among these encodings that needs whole rows? */
 static inline bool encodes_tokens(unsigned codes) {
-    return codes & (1u << ACT_TOKEN_64 | 1u << ACT_TOKEN_32);
+    bool whole = false;
+    for (act_code code = 0; code < ACT_CODES; code++) whole = whole || (act_is_token(code) && codes & 1u << code);
+    return whole;
 }
 
 static inline size_t logits_width(const session *s) {
