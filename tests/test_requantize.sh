@@ -43,6 +43,11 @@ refused "a checkpoint is not a .qbin" 3 'not a .qbin file'
 "$BIN/calibrate" -m "$Q/f16.qbin" -f README.md -c 64 --chunks 2 -q -o "$Q/demo.cal"
 run "$BIN/requantize" "$Q/q8.qbin" q4 --calibration "$Q/demo.cal" -q -o "$Q/r.qbin"
 ends "a calibration of the same model" 0
+run "$BIN/requantize" "$Q/f16.qbin" q4 --activations static --calibration "$Q/demo.cal" -q -o "$Q/static.qbin"
+run "$BIN/requantize" "$Q/static.qbin" q5@static --only '\.q$' --calibration "$Q/demo.cal" --observer minmax -o "$Q/none.qbin"
+refused "static activations of one of three neighbours" 2 "'layers.0.q' and 'layers.0.k' have the same input"
+run "$BIN/requantize" "$Q/static.qbin" q5@static --only '\.[qkv]$' --calibration "$Q/demo.cal" --observer minmax -q -o "$Q/r.qbin"
+ends "of all three" 0
 run "$BIN/requantize" "$Q/demo.cal" q4 -q -o "$Q/r.qbin"
 refused "a calibration is not a model" 3 'is a calibration'
 
@@ -78,6 +83,23 @@ check "tokenizer" cmp -s $DEMO/tokenizer.json "$Q/hf/tokenizer.json"
 check "and generation defaults" grep -q '"top_k": 40' "$Q/hf/generation_config.json"
 run "$BIN/dequantize" "$Q/q4.qbin" "$Q/hf" --model $DEMO
 refused "what is there is not replaced" 2 'is there already; --force'
+run "$BIN/dequantize" "$Q/q4.qbin" "$Q/new" --model "$Q"
+refused "without a tokenizer" 3 'tokenizer.json: is missing; --no-tokenizer'
+check "nothing is begun" [ ! -e "$Q/new" ]
+run bash -c "ulimit -f 100; '$BIN/dequantize' '$Q/q4.qbin' '$Q/new' --model $DEMO -q"
+ends "no room" 4
+check "leaves no folder" [ ! -e "$Q/new" ]
+mkdir "$Q/new" "$Q/links"
+echo mine >"$Q/new/config.json"
+run "$BIN/dequantize" "$Q/q4.qbin" "$Q/new" --model $DEMO
+refused "no file is replaced" 2 'config.json: is there already'
+check "nor another written" [ "$(ls "$Q/new")" = config.json ]
+cp -r $DEMO "$Q/source"
+ln -s "$Q"/source/* "$Q/links/"
+run "$BIN/dequantize" "$Q/q4.qbin" "$Q/links" --model "$Q/source" --force -q
+ends "a folder of links" 0
+check "what they lead to is untouched" cmp -s $DEMO/tokenizer.json "$Q/source/tokenizer.json"
+check "config too" cmp -s $DEMO/config.json "$Q/source/config.json"
 run "$BIN/dequantize" "$Q/q4.qbin" "$Q/hf2"
 refused "the tokenizer is only tables" 2 '--keep-tokenizer'
 "$BIN/dequantize" "$Q/f16.qbin" "$Q/hf16" --model $DEMO -q -t 2

@@ -67,6 +67,13 @@ static status weigh_input(calibrated *d, const calibration_input *input, bool qu
     return OK;
 }
 
+/* NULL if they are all zero (the smallest inputs have squares that are): nothing makes up for errors that meet only zeros. */
+static const float *products_of(const calibration_input *input) {
+    size_t i = 0;
+    while (i < input->k && !(input->square[i] > 0)) i++;
+    return i < input->k ? input->products : NULL;
+}
+
 static status weigh_tensor(calibrated *d, conversion *c, size_t i, error *e) {
     const qbin_entry *t = &c->entries[i];
     const calibration_input *input = input_of(d, t->name);
@@ -76,8 +83,8 @@ static status weigh_tensor(calibrated *d, conversion *c, size_t i, error *e) {
     }
     if (!find_weighed(d, input)) TRY(weigh_input(d, input, c->set->quiet, e));
     c->todo[i].importance = find_weighed(d, input)->importance;
-    const calibration_input *measured = calibration_find(&d->file, t->name);          /* before smoothing: the column factors follow */
-    c->todo[i].products = measured->silent < measured->k ? measured->products : NULL; /* nothing makes up for errors that meet only zeros */
+    c->todo[i].products = products_of(calibration_find(&d->file, t->name)); /* before smoothing: the column factors follow */
+    if (!c->set->method && c->todo[i].products) c->method = &method_gptq;
     return OK;
 }
 
@@ -126,10 +133,9 @@ static status check_shared(const calibrated *d, const conversion *c, size_t n, e
 
 /* ---- both ---- */
 
-static status open_file(calibrated *d, const char *path, uint64_t identity, conversion *c, error *e) {
+static status open_file(calibrated *d, const char *path, uint64_t identity, error *e) {
     TRY(calibration_open(&d->file, path, e));
     TRY(calibration_check(&d->file, identity, e));
-    if (!c->set->method && d->file.has_products) c->method = &method_gptq;
     d->weighed = calloc(d->file.n, sizeof *d->weighed);
     return d->weighed ? OK : fail(e, E_MEMORY, "no memory");
 }
@@ -139,7 +145,7 @@ status calibrated_open(calibrated *d, const char *path, uint64_t identity, conve
     const size_t n = c->n; /* shifts are added behind them */
     *d = (calibrated){0};
     TRY(find_observer(&how, c->set->observer, e));
-    if (path) TRY(open_file(d, path, identity, c, e));
+    if (path) TRY(open_file(d, path, identity, e));
     if (c->set->smooth >= 0) TRY(smooth(d, c, e));
     for (size_t i = 0; i < n; i++) {
         if (c->entries[i].ndim == 1) continue;

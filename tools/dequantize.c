@@ -17,7 +17,8 @@
 #include "tools/progress.h"
 #include "tools/signals.h"
 
-#define WEIGHTS "model.safetensors"
+#define WEIGHTS   "model.safetensors"
+#define TOKENIZER "tokenizer.json"
 
 enum { CONFIG_BYTES = 16 << 20, CONFIG_VALUES = 1000000 };
 
@@ -63,6 +64,7 @@ static const struct plain_type { /* how others call a type */
 typedef struct job {
     const settings *set;
     const char *folder;
+    bool made; /* it was not there */
     qbin in;
     json_t *config;
     spec spec;
@@ -89,6 +91,13 @@ static void job_close(job *j) {
 static char *path_in(const char *folder, const char *name) {
     char *path;
     return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+static bool is_there(const char *folder, const char *name) {
+    char *path = path_in(folder, name);
+    const bool found = path && !access(path, F_OK);
+    free(path);
+    return found;
 }
 
 static status find_config(job *j, error *e) {
@@ -144,7 +153,8 @@ static status plan(job *j, const char *path, error *e) {
 static status write_bytes(const job *j, const char *name, const void *data, size_t bytes, error *e) {
     char *path = path_in(j->folder, name);
     if (!path) return fail(e, E_MEMORY, "no memory");
-    FILE *out = fopen(path, j->set->force ? "we" : "wxe");
+    if (j->set->force) unlink(path); /* a link may lead to the very file that is copied */
+    FILE *out = fopen(path, "wxe");
     bool good = out && fwrite(data, 1, bytes, out) == bytes;
     if (out && fclose(out)) good = false;
     const status s = good ? OK : fail(e, errno == ENOSPC ? E_MEMORY : E_RUN, "%s: cannot be written: %s", path, strerror(errno));
@@ -181,18 +191,18 @@ static status copy_file(const job *j, const char *name, bool *copied, error *e) 
 }
 
 static status copy_tokenizer(const job *j, error *e) {
-    const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+    const char *const names[] = {TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         bool copied;
         TRY(copy_file(j, names[i], &copied, e));
-        if (!copied && !i) return fail(e, E_FILE, "%s/%s: is missing; --no-tokenizer writes the weights alone", j->set->model, names[i]);
+        if (!copied && !i) return fail(e, E_FILE, "%s/%s: is missing", j->set->model, names[i]);
     }
     return OK;
 }
 
 static status write_kept(const job *j, error *e) {
     const json_t *files = json_object_get(j->in.meta, "files"), *chat = json_object_get(j->in.meta, "chat_template");
-    const char *const names[] = {"tokenizer.json", "tokenizer_config.json"};
+    const char *const names[] = {TOKENIZER, "tokenizer_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const json_t *text = json_object_get(files, names[i]);
         if (json_is_string(text)) TRY(write_bytes(j, names[i], json_string_value(text), json_string_length(text), e));
@@ -201,7 +211,7 @@ static status write_kept(const job *j, error *e) {
 }
 
 static bool keeps_tokenizer(const job *j) {
-    return json_is_string(json_object_get(json_object_get(j->in.meta, "files"), "tokenizer.json"));
+    return json_is_string(json_object_get(json_object_get(j->in.meta, "files"), TOKENIZER));
 }
 
 static status write_tokenizer(const job *j, error *e) {
@@ -210,7 +220,12 @@ static status write_tokenizer(const job *j, error *e) {
 }
 
 static status check_tokenizer(const job *j, error *e) {
-    if (j->set->no_tokenizer || !j->in.tokens_size || j->set->model || keeps_tokenizer(j)) return OK;
+    if (j->set->no_tokenizer || !j->in.tokens_size) return OK;
+    if (j->set->model)
+        return is_there(j->set->model, TOKENIZER)
+                   ? OK
+                   : fail(e, E_FILE, "%s/" TOKENIZER ": is missing; --no-tokenizer writes the weights alone", j->set->model);
+    if (keeps_tokenizer(j)) return OK;
     return fail(
         e, E_USAGE,
         "%s: has the tokenizer only as tables: --model FOLDER takes its files from the model, --no-tokenizer writes none (convert --keep-tokenizer "
@@ -218,13 +233,18 @@ static status check_tokenizer(const job *j, error *e) {
         j->in.map.path);
 }
 
-static status open_folder(const job *j, char **weights, error *e) {
+/* Nothing is written into a folder where something is in the way. */
+static status open_folder(job *j, char **weights, error *e) {
     if (same_file(j->folder, j->set->model)) return fail(e, E_USAGE, "%s: is the input", j->folder);
-    if (mkdir(j->folder, 0777) && errno != EEXIST) return fail(e, E_RUN, "%s: cannot be made: %s", j->folder, strerror(errno));
+    j->made = !mkdir(j->folder, 0777);
+    if (!j->made && errno != EEXIST) return fail(e, E_RUN, "%s: cannot be made: %s", j->folder, strerror(errno));
     *weights = path_in(j->folder, WEIGHTS);
     if (!*weights) return fail(e, E_MEMORY, "no memory");
-    if (j->set->force || access(*weights, F_OK)) return OK;
-    return fail(e, E_USAGE, "%s: is there already; --force replaces it", *weights);
+    const char *const names[] = {WEIGHTS, "config.json", "generation_config.json", TOKENIZER};
+    for (size_t i = 0; i < sizeof names / sizeof *names && !j->set->force; i++) {
+        if (is_there(j->folder, names[i])) return fail(e, E_USAGE, "%s/%s: is there already; --force replaces it", j->folder, names[i]);
+    }
+    return OK;
 }
 
 /* ---- the command ---- */
@@ -252,11 +272,12 @@ static status dequantize(job *j, const char *path, error *e) {
     TRY(plan(j, path, e));
     TRY(check_tokenizer(j, e));
     status s = open_folder(j, &weights, e);
-    if (s == OK) s = write_config(j, e);
-    if (s == OK) s = write_tokenizer(j, e);
     signals_catch();
     signal(SIGXFSZ, SIG_IGN);
     if (s == OK) s = write_weights(j, weights, e);
+    if (s == OK) s = write_config(j, e);
+    if (s == OK) s = write_tokenizer(j, e);
+    if (s != OK && j->made) rmdir(j->folder); /* if nothing has come to lie in it */
     free(weights);
     return s;
 }

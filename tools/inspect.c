@@ -216,7 +216,10 @@ static status verify(const qbin *q, error *e) {
 static status inspect(const qbin *q, const inspect_settings *s, error *e) {
     if (s->verify) TRY(verify(q, e));
     if (s->json) return print_json(q, s->verify, e);
-    if (s->recipe) return print_recipe(stdout, q, e);
+    if (s->recipe) {
+        TRY(qbin_expect(q, &qbin_model, e));
+        return print_recipe(stdout, q, e);
+    }
     if (s->verify) {
         print_clean(q->map.path);
         printf(": OK\n");
