@@ -16,6 +16,11 @@ ends "calibrates" 0 '4 windows of 64 tokens'
 check "nothing on stdout" test ! -s "$WORK/out"
 run "$BIN/inspect" --verify "$WORK/a.cal"
 ends "the file passes its checks" 0
+run bash -c "ulimit -f 100; '$BIN/calibrate' -m '$WORK/f16.qbin' -f $tale -c 64 --chunks 2 -q -o '$WORK/a.cal'"
+ends "no room" 4
+run "$BIN/inspect" --verify "$WORK/a.cal"
+ends "leaves the file that was there" 0
+check "and nothing else" [ -z "$(find "$WORK" -name '*.tmp*')" ]
 for threads in 2 3; do
     cal -o "$WORK/b.cal" -t $threads --chunks 4 -b 50 -q
     check "$threads threads and other batches give the same file" cmp "$WORK/a.cal" "$WORK/b.cal"

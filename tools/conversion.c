@@ -1,6 +1,5 @@
 #include "tools/conversion.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +169,6 @@ static status commit(conversion *c, error *e) {
 static status write_file(conversion *c, error *e) {
     TRY(check_output(c, e));
     signals_catch();
-    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk */
     TRY(qbin_create(&c->writer, c->output, c->entries, c->n, c->meta_bytes, c->tokens_bytes, e));
     TRY(write_weights(c, e));
     return commit(c, e);

@@ -1,6 +1,5 @@
 /* dequantize: a .qbin back to a folder that other programs load. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,7 +272,6 @@ static status dequantize(job *j, const char *path, error *e) {
     TRY(check_tokenizer(j, e));
     status s = open_folder(j, &weights, e);
     signals_catch();
-    signal(SIGXFSZ, SIG_IGN);
     if (s == OK) s = write_weights(j, weights, e);
     if (s == OK) s = write_config(j, e);
     if (s == OK) s = write_tokenizer(j, e);

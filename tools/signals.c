@@ -26,6 +26,7 @@ static void lost(const char *path) {
 
 void signals_start(void) {
     map_on_truncated(lost);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk */
 }
 
 /* A signal that the parent has set to be ignored stays ignored: a job in the background of a script must outlive the Ctrl-C that is not meant for it. */

@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 
-/* For every command, from main: a mapped file that is truncated under us ends in a message and exit code 3. */
+/* For every command, from main: a mapped file that is truncated under us ends in a message and exit code 3, and a limit on file sizes is an
+ * error of the write. */
 void signals_start(void);
 
 /* From now on SIGINT, SIGTERM and SIGPIPE are noted instead of ending the process; a second SIGINT or SIGTERM ends it. System calls that wait
