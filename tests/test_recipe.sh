@@ -75,4 +75,7 @@ check "ten tensors on the terminal" [ "$(grep -c '^    layers\.' "$WORK/err")" -
 sort -k3,3gr "$WORK/err" | grep '^    layers' >"$WORK/sorted"
 check "the worst first" [ "$(grep '^    layers' "$WORK/err" | head -n 1 | awk '{ print $3 }')" = "$(head -n 1 "$WORK/sorted" | awk '{ print $3 }')" ]
 
+run "$BIN/convert" $DEMO --recipe q4mix --dry-run
+refused "a recipe's name typed wrong" 2 "no such file; did you mean the recipe 'q4-mix'"
+
 finish

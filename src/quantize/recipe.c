@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/map.h"
 #include "base/nearest.h"
@@ -163,7 +164,11 @@ static status wish_format(recipe *r, const char *word, error *e) {
 
 static status wish_recipe(recipe *r, const char *name, error *e) {
     const builtin_recipe *built = recipe_builtin(name);
-    return built ? recipe_read(r, built->text, strlen(built->text), built->name, e) : read_file(r, name, e);
+    if (built) return recipe_read(r, built->text, strlen(built->text), built->name, e);
+    nearest near = {.word = name};
+    for (const builtin_recipe *b = builtin_recipes; b->name; b++) nearest_offer(&near, b->name);
+    if (!near.best || !access(name, F_OK)) return read_file(r, name, e);
+    return fail(e, E_USAGE, "%s: there is no such file; did you mean the recipe '%s'?", name, near.best);
 }
 
 static status wish_name(recipe *r, const char *name, const char *word, const char *from, error *e) {
