@@ -270,11 +270,12 @@ static status dequantize(job *j, const char *path, error *e) {
     char *weights = NULL;
     TRY(plan(j, path, e));
     TRY(check_tokenizer(j, e));
-    status s = open_folder(j, &weights, e);
     signals_catch();
+    status s = open_folder(j, &weights, e);
     if (s == OK) s = write_weights(j, weights, e);
     if (s == OK) s = write_config(j, e);
     if (s == OK) s = write_tokenizer(j, e);
+    if (s != OK) safetensors_abandon(&j->writer);
     if (s != OK && j->made) rmdir(j->folder); /* if nothing has come to lie in it */
     free(weights);
     return s;
