@@ -88,7 +88,7 @@ cp $DEMO/model.safetensors "$WORK/model.safetensors"
 header=$(od -An -tu8 -N8 $DEMO/model.safetensors)
 place=$(head -c $((header + 8)) $DEMO/model.safetensors | tr '}' '\n' | sed -n '/layers.2.mlp.up_proj.weight/s/.*"data_offsets":\[\([0-9]*\),\([0-9]*\).*/\1 \2/p')
 head -c $((${place#* } - ${place% *})) /dev/zero | dd of="$WORK/model.safetensors" bs=65536 seek=$((header + 8 + ${place% *})) oflag=seek_bytes conv=notrunc status=none
-run "$BIN/convert" "$WORK/model.safetensors" q4 --calibrate README.md --calibrate-chunks 4 -o "$WORK/m.qbin"
+run "$BIN/convert" "$WORK/model.safetensors" q4 --method gptq --calibrate README.md --calibrate-chunks 4 -o "$WORK/m.qbin"
 ends "a model with a dead input" 0 'layers.2.inner: 768 of 768 channels'
 
 # In one step.

@@ -78,15 +78,15 @@ static status open_merge(job *j, error *e) {
 
 /* ---- reading ---- */
 
+/* Products are of all tokens, those left out of the statistics too: the key of the token that attracts the attention of all others must be met as well as
+ * theirs (SmolLM2-135M, down alone in 4 bits: divergence 0.12 without that token, 0.044 with it). */
 static void take(void *context, int thread, const observation *seen) {
     const job *j = context;
+    if (j->products) products_take(j->products, &(glimpse){seen->input, seen->position, seen->n, seen->channel, seen->channels, seen->x, seen->ld});
     const size_t skip = (size_t)j->set->skip, left_out = seen->position < skip ? skip - seen->position : 0;
     if (left_out >= seen->n) return;
     const sighting values = {seen->input, seen->n - left_out, seen->channel, seen->channels, seen->x + left_out * seen->ld, seen->ld};
     statistics_take(j->statistics, thread, &values);
-    if (!j->products) return;
-    const size_t first = seen->position + left_out - skip;
-    products_take(j->products, &(glimpse){seen->input, first, values.tokens, values.channel, values.channels, values.x, values.ld});
 }
 
 static status read_windows(job *j, error *e) {
@@ -99,7 +99,7 @@ static status read_windows(job *j, error *e) {
         windows_copy(w, i, j->window);
         session_rewind(j->session, 0);
         s = session_eval(j->session, j->window, w->context, NULL, e);
-        if (s == OK && j->products) s = products_end_window(j->products, w->context - (size_t)j->set->skip, e);
+        if (s == OK && j->products) s = products_end_window(j->products, w->context, e);
         if (s == OK && statistics_end_window(j->statistics, w->context - (size_t)j->set->skip, e) != OK) s = fail_in(e, j->set->model);
     }
     progress_close(&line);
