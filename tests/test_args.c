@@ -18,9 +18,23 @@ static const option options[] = {
     {.name = "force", .letter = 'f', .kind = OPTION_FLAG, .offset = offsetof(settings, force), .help = "."},
     {.name = "quick", .letter = 'q', .kind = OPTION_FLAG, .offset = offsetof(settings, quick), .help = "."},
     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .value = "FILE", .offset = offsetof(settings, output), .help = "."},
-    {.name = "kind", .kind = OPTION_TEXT, .value = "KIND", .offset = offsetof(settings, kind), .help = ".", .choices = "md|csv|json"},
+    {.name = "kind",
+     .kind = OPTION_TEXT,
+     .value = "KIND",
+     .offset = offsetof(settings, kind),
+     .help = ".",
+     .choices = "md|csv|json",
+     .needs = "output|count"},
     {.name = "count", .letter = 'n', .kind = OPTION_INT, .value = "N", .offset = offsetof(settings, count), .min = -1, .max = 100, .help = "."},
-    {.name = "heat", .kind = OPTION_FLOAT, .value = "X", .offset = offsetof(settings, heat), .min = 0, .max = 2, .help = ".", .alias = "t|temp-like"},
+    {.name = "heat",
+     .kind = OPTION_FLOAT,
+     .value = "X",
+     .offset = offsetof(settings, heat),
+     .min = 0,
+     .max = 2,
+     .help = ".",
+     .alias = "t|temp-like",
+     .excludes = "quick|force"},
     {.name = "tensor-type", .kind = OPTION_LIST, .value = "REGEX=FORMAT", .offset = offsetof(settings, types), .help = "."},
     {0},
 };
@@ -88,6 +102,20 @@ Test(args, options_and_operands_in_any_order) {
     cr_assert(s->force);
     cr_assert_str_eq(a.operands[0], "model");
     cr_assert_str_eq(a.operands[1], "format");
+}
+
+Test(args, options_that_belong_together) {
+    refuses("--kind csv model", "--kind has no meaning without --output");
+    parsed("--kind csv model -n 3");
+    refuses("--heat 1 -f model", "--heat cannot go with --force");
+    setenv("QBIN_COUNT", "3", 1);
+    parsed("--kind csv model");
+    unsetenv("QBIN_COUNT");
+    setenv("QBIN_KIND", "csv", 1);
+    setenv("QBIN_FORCE", "1", 1);
+    parsed("--heat 1 model"); /* what the environment wishes is for when it has a meaning */
+    unsetenv("QBIN_KIND");
+    unsetenv("QBIN_FORCE");
 }
 
 Test(args, letters_joined) {

@@ -48,6 +48,13 @@ run "$BIN/inspect" --json "$WORK/both.cal"
 check "both texts are named" test "$(grep -c '"file": "tale.txt"' "$WORK/out")" -eq 2
 cal -o "$WORK/added.cal" --chunks 4 --merge "$WORK/whole.cal" -q
 ends "a text is added to a file" 0
+cal -o "$WORK/products.cal" --chunks 2 --products -q
+run "$BIN/calibrate" --merge "$WORK/products.cal" --merge "$WORK/a.cal" -o "$WORK/two.cal"
+ends "products are left out unless they are asked for" 0 'products.cal: its products are left out'
+run "$BIN/calibrate" --merge "$WORK/products.cal" --merge "$WORK/a.cal" --products -o "$WORK/x.cal"
+refused "products that one has not" 3 'a.cal: has no products'
+run "$BIN/calibrate" --merge "$WORK/a.cal" --chunks 2 -o "$WORK/x.cal"
+refused "windows of no text" 2 '--chunks has no meaning without --model'
 
 # ---- models are told apart ----
 

@@ -152,6 +152,21 @@ Test(calibration, parts_merged_are_the_whole) {
     spec_free(&sp);
 }
 
+Test(calibration, of_no_windows_adds_nothing) {
+    spec sp = tiny_spec();
+    statistics *s;
+    write_to(gathered(&sp, 0, 0, 1), folder_path("none.cal"));
+    calibration none = opened(folder_path("none.cal"));
+    cr_assert_eq(statistics_open(&s, &sp, MODEL, 1, NULL), OK);
+    cr_assert_eq(statistics_add(s, &none, NULL), OK);
+    cr_assert_eq(statistics_add(s, &none, NULL), OK);
+    write_to(s, folder_path("none.cal"));
+    calibration_close(&none);
+    none = opened(folder_path("none.cal")); /* which refuses what is not finite */
+    calibration_close(&none);
+    spec_free(&sp);
+}
+
 Test(calibration, another_model_is_refused) {
     spec sp = tiny_spec(), other = tiny_spec_aligned();
     error e = {0};

@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "encode.h"
+#include "files.h"
 #include "quantize/encode.h"
 #include "quantize/factor.h"
 #include "quantize/products.h"
+#include "quantize/statistics.h"
+#include "tiny.h"
 
 typedef struct problem { /* weights [rows][k], and products of inputs [k][k] that come from few directions, so that columns depend on each other */
     size_t rows, k;
@@ -178,28 +181,27 @@ static double error_of(const problem *p, const char *name, const char *how) {
     return missed;
 }
 
+/* Is the output error of each format by one method less than `share` of that by another? */
+static void compare(const char *const *names, size_t n, const char *better, const char *worse, double share, unsigned seed) {
+    problem p = problem_of(35, 200, seed);
+    cr_assert_eq(factorize(&p, p.u, 0.01, 2, NULL), OK);
+    for (size_t i = 0; i < n; i++) {
+        const double a = error_of(&p, names[i], better), b = error_of(&p, names[i], worse);
+        cr_expect_lt(a, share * b, "%s: %g by %s, %g by %s", names[i], a, better, b, worse);
+    }
+    problem_free(&p);
+}
+
 /* Inputs that depend on each other are what compensation lives on: at each width it must win by far. */
 Test(gptq, output_error_is_much_smaller_than_without) {
     static const char *const names[] = {"q8", "q4", "q4-b32", "q4a", "q3", "q2a", "q4-row", "ternary"};
-    problem p = problem_of(35, 200, 7);
-    cr_assert_eq(factorize(&p, p.u, 0.01, 2, NULL), OK);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const double with = error_of(&p, names[i], "gptq"), without = error_of(&p, names[i], "fit");
-        cr_expect_lt(with, 0.6 * without, "%s: %g against %g", names[i], with, without);
-    }
-    problem_free(&p);
+    compare(names, sizeof names / sizeof *names, "gptq", "fit", 0.6, 7);
 }
 
 /* Each step of the descent takes the best value of one number, so it cannot lose; rounding of scales to 16 bits aside it wins. */
 Test(gptq, polishing_lowers_the_output_error) {
     static const char *const names[] = {"q4", "q4a-b32", "q3", "q2a", "q2", "q3-row", "ternary", "binary", "q5-b128"};
-    problem p = problem_of(35, 200, 11);
-    cr_assert_eq(factorize(&p, p.u, 0.01, 2, NULL), OK);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const double before = error_of(&p, names[i], "gptq"), after = error_of(&p, names[i], "polish");
-        cr_expect_lt(after, 0.97 * before, "%s: %g after %g", names[i], after, before);
-    }
-    problem_free(&p);
+    compare(names, sizeof names / sizeof *names, "polish", "gptq", 0.97, 11);
 }
 
 /* Independent inputs leave nothing to compensate: then it is the plain method. */
@@ -290,4 +292,26 @@ Test(gptq, products_are_those_of_the_inputs) {
     products_close(&p);
     products_close(&other);
     free(x);
+}
+
+/* A file whose products were never summed, or were lost, is no run's fault. */
+Test(gptq, products_that_are_zero_where_inputs_are_not_are_refused, .init = folder_open, .fini = folder_close) {
+    spec s = tiny_spec();
+    products *p;
+    statistics *st;
+    calibration c;
+    error e = {0};
+    float x[256];
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = 1;
+    cr_assert_eq(products_open(&p, &s, 1, 1, NULL), OK);
+    cr_assert_eq(statistics_open(&st, &s, 1, 1, NULL), OK);
+    statistics_keep_products(st, p);
+    for (size_t in = 0; in < input_count(&s); in++) statistics_take(st, 0, &(sighting){in, 1, 0, input_width(&s, in), x, 256});
+    cr_assert_eq(statistics_end_window(st, 1, NULL), OK);
+    cr_assert_eq(statistics_write(st, folder_path("zero.cal"), NULL), OK);
+    cr_assert_eq(calibration_open(&c, folder_path("zero.cal"), &e), E_FILE);
+    cr_assert(strstr(e.text, "layers.0.attn.products: are all zero"), "%s", e.text);
+    statistics_close(&st);
+    products_close(&p);
+    spec_free(&s);
 }

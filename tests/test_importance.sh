@@ -108,6 +108,34 @@ check "nothing is left behind then" [ -z "$(find "$WORK" -name '*qbin.*')" ]
 run "$BIN/convert" $DEMO q4 --calibrate README.md --calibration "$WORK/six.cal" -o "$WORK/once.qbin"
 refused "two calibrations" 2 'one of them is enough'
 
+# What a killed one leaves is removed by the next that writes the same file.
+sleep 0 &
+dead=$!
+wait $dead
+for part in '' .part-model .part-calibration .part-model.tmp-$dead; do : >"$WORK/once.qbin.tmp-$dead$part"; done
+for kept in "tmp-$dead.txt" "tmp-$$.part-model" "tmp-x"; do : >"$WORK/once.qbin.$kept"; done
+"$BIN/convert" $DEMO q4 --method rtn -q -o "$WORK/once.qbin"
+check "litter is removed" [ -z "$(find "$WORK" -name "once.qbin.tmp-$dead*" ! -name '*.txt')" ]
+check "other files are not" [ "$(find "$WORK" -name 'once.qbin.tmp-*' | grep -c '')" -eq 3 ]
+
+# Wishes that have no meaning.
+run "$BIN/convert" $DEMO q4 --calibration "$WORK/six.cal" --observer minmax -o "$WORK/m.qbin"
+refused "an observer of nothing" 2 '--observer is about static activations'
+run "$BIN/convert" $DEMO q4@static --observer minmax -o "$WORK/m.qbin"
+refused "an observer without a calibration" 2 'want a calibration'
+run "$BIN/requantize" "$WORK/f16.qbin" q4 --asymmetric-activations -o "$WORK/m.qbin"
+refused "a centre of nothing" 2 '--asymmetric-activations is about static activations'
+run "$BIN/convert" $DEMO q4 --calibrate-chunks 3 -o "$WORK/m.qbin"
+refused "windows of no text" 2 '--calibrate-chunks has no meaning without --calibrate'
+run "$BIN/convert" $DEMO q4 --calibrate README.md --calibrate-chunks 0 -o "$WORK/m.qbin"
+refused "no windows" 2 '--calibrate-chunks 0 reads nothing'
+
+# A format's word for activations is for the output layer too.
+run "$BIN/convert" $DEMO q4@token --method rtn -q -o "$WORK/word.qbin"
+run "$BIN/convert" $DEMO q4 --activations token --method rtn -q -o "$WORK/option.qbin"
+for f in word option; do "$BIN/inspect" --json "$WORK/$f.qbin" | sed -n '/"tensors": \[/,$p' >"$WORK/$f.txt"; done
+check "the word @token and the option are one thing" cmp "$WORK/word.txt" "$WORK/option.txt"
+
 # What is refused.
 run "$BIN/convert" $DEMO q4 --calibration "$WORK/f16.qbin" -o "$WORK/m.qbin"
 ends "a model is no calibration" 3

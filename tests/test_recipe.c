@@ -89,8 +89,15 @@ Test(recipe, a_part_of_few_layers_is_at_least_one) {
 }
 
 Test(recipe, the_default_keeps_embedding_and_head_at_eight_bits) {
-    const char *const cases[][3] = {{"q4", "q5", "q4"},   {"q4-b32", "q5", "q4-b32"},     {"km4", "q5", "km4"}, {"ternary", "q3", "ternary"},
-                                    {"q5a", "q6", "q5a"}, {"q8-b32", "q8-b32", "q8-b32"}, {"f16", "f16", "f16"}};
+    const char *const cases[][3] = {{"q4", "q5", "q4"},
+                                    {"q4-b32", "q5", "q4-b32"},
+                                    {"km4", "q5", "km4"},
+                                    {"ternary", "q3", "ternary"},
+                                    {"q5a", "q6", "q5a"},
+                                    {"q8-b32", "q8-b32", "q8-b32"},
+                                    {"f16", "f16", "f16"},
+                                    {"q4@token", "q5@token", "q4@token"},
+                                    {"km4-b32@f32", "q5@f32", "km4-b32@f32"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         recipe r;
         cr_assert_eq(recipe_open(&r, &(recipe_wish){.format = cases[i][0]}, NULL), OK);

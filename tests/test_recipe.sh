@@ -70,6 +70,13 @@ run "$BIN/convert" $DEMO q4 -o "$WORK/m.qbin" --report "$WORK/report.txt"
 refused "a report of another kind" 2 '.json or .md'
 run "$BIN/convert" $DEMO q4 --method rtn -o "$WORK/m.qbin" -q --report "$WORK/nowhere/report.md"
 refused "a report that cannot be written" 1 'report.md'
+rm -f "$WORK/n.qbin"
+run "$BIN/convert" $DEMO q4 --method rtn -o "$WORK/n.qbin" -q --report "$WORK/nowhere/report.md"
+check "is known before the work" [ ! -e "$WORK/n.qbin" ]
+run "$BIN/convert" $DEMO q4 --dry-run --report "$WORK/report.md"
+refused "a report of nothing" 2 '--report cannot go with --dry-run'
+run "$BIN/convert" $DEMO q4-mix --recipe "$WORK/mine.txt" --dry-run
+refused "two recipes" 2 'q4-mix and --recipe are two recipes'
 run "$BIN/convert" $DEMO q4 --method rtn -o "$WORK/m.qbin"
 check "ten tensors on the terminal" [ "$(grep -c '^    layers\.' "$WORK/err")" -eq 10 ]
 sort -k3,3gr "$WORK/err" | grep '^    layers' >"$WORK/sorted"

@@ -228,6 +228,31 @@ static status read_environment(args *a, error *e) {
     return OK;
 }
 
+/* ---- options that belong together, or do not ---- */
+
+/* The first option of a list that is among those of `bits`; NULL if none is. */
+static const option *first_of(const args *a, const char *list, uint64_t bits) {
+    while (list && *list) {
+        const size_t length = word_length(list);
+        const option *o = find_name(a->command, list, length);
+        if (o && bits >> (o - a->command->options) & 1) return o;
+        list += length + (list[length] == '|');
+    }
+    return NULL;
+}
+
+/* What is typed and would be ignored is refused: it does not do what was meant. The environment holds wishes for whenever they have a meaning. */
+static status check_company(const args *a, error *e) {
+    for (const option *o = options_of(a->command); o->name; o++) {
+        if (!(a->typed >> (o - a->command->options) & 1)) continue;
+        const option *other = first_of(a, o->excludes, a->typed);
+        if (other) return fail(e, E_USAGE, "--%s cannot go with --%s", o->name, other->name);
+        if (!o->needs || first_of(a, o->needs, a->given)) continue;
+        return fail(e, E_USAGE, "--%s has no meaning without --%.*s", o->name, (int)word_length(o->needs), o->needs);
+    }
+    return OK;
+}
+
 /* ---- all of it ---- */
 
 static status check_operands(const args *a, error *e) {
@@ -255,7 +280,9 @@ status args_parse(args *a, const command *c, int argc, char **argv, args_want *w
     const status s = walk_arguments(&w, e);
     *want = w.want;
     if (s != OK || w.want != ARGS_RUN) return s;
+    a->typed = a->given;
     TRY(read_environment(a, e));
+    TRY(check_company(a, e));
     return check_operands(a, e);
 }
 

@@ -163,7 +163,11 @@ static status calibrate(job *j, error *e) {
         TRY(statistics_open(&j->statistics, &j->merge->file.spec, j->merge->model, 1, e));
         TRY(open_products(j, &j->merge->file.spec, 1, 1, e));
     }
-    for (size_t i = 0; i < set->merge.n; i++) TRY(statistics_add(j->statistics, &j->merge[i], e));
+    for (size_t i = 0; i < set->merge.n; i++) {
+        TRY(statistics_add(j->statistics, &j->merge[i], e));
+        if (j->merge[i].has_products && !set->products && !set->quiet)
+            fprintf(stderr, "%s: its products are left out; --products keeps them\n", set->merge.items[i]);
+    }
     TRY(signals_check(e));
     TRY(statistics_write(j->statistics, set->output, e));
     statistics_silent(j->statistics, say_silent, NULL);
@@ -215,8 +219,9 @@ static const option options[] = {
      .help = "Text to read (UTF-8); - is standard input."},
     {.name = "output", .letter = 'o', .kind = OPTION_TEXT, .value = "FILE", .offset = FIELD(output), .help = "The calibration to write."},
     {.name = "force", .kind = OPTION_FLAG, .offset = FIELD(force), .help = "Replace an existing file even if it is not a .qbin."},
-    WINDOW_OPTIONS(calibrate_settings),
+    WINDOW_OPTIONS(calibrate_settings, "model"),
     {.name = "skip",
+     .needs = "model",
      .kind = OPTION_INT,
      .value = "N",
      .offset = FIELD(skip),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "file/temporary.h"
 #include "quantize/encode.h"
 #include "tools/args.h"
 
@@ -15,8 +16,9 @@ extern const command command_calibrate;
 status calibrate_step_open(calibrate_step *s, const conversion_flags *set, const char *output, error *e) {
     *s = (calibrate_step){0};
     if (set->calibration) return fail(e, E_USAGE, "--calibration and --calibrate: one of them is enough");
-    if (asprintf(&s->model, "%s.model-%ld", output, (long)getpid()) < 0) s->model = NULL;
-    if (asprintf(&s->calibration, "%s.calibration-%ld", output, (long)getpid()) < 0) s->calibration = NULL;
+    temporary_remove_litter(output);
+    s->model = temporary_name(output, "model");
+    s->calibration = temporary_name(output, "calibration");
     return s->model && s->calibration ? OK : fail(e, E_MEMORY, "no memory");
 }
 

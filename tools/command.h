@@ -21,12 +21,14 @@ typedef struct option {
     const char *name; /* long name without dashes; ends the table when NULL */
     char letter;      /* 0: none */
     option_kind kind;
-    const char *value;   /* what help calls the value: FILE, N, REGEX=FORMAT */
-    size_t offset;       /* of the field in the command's settings struct: bool, const char *, int64_t, double or text_list */
-    double min, max;     /* of numbers; both 0: any */
-    const char *help;    /* one sentence; says the default */
-    const char *choices; /* "md|csv|json" or NULL */
-    const char *alias;   /* another long or short spelling that other programs use ("s" for --seed), or NULL */
+    const char *value;    /* what help calls the value: FILE, N, REGEX=FORMAT */
+    size_t offset;        /* of the field in the command's settings struct: bool, const char *, int64_t, double or text_list */
+    double min, max;      /* of numbers; both 0: any */
+    const char *help;     /* one sentence; says the default */
+    const char *choices;  /* "md|csv|json" or NULL */
+    const char *alias;    /* another long or short spelling that other programs use ("s" for --seed), or NULL */
+    const char *needs;    /* "calibrate|calibration": means nothing unless one of these options is given too; or NULL */
+    const char *excludes; /* "dry-run": cannot go with one of these; or NULL */
     status (*check)(const char *value, error *e); /* of an OPTION_TEXT: is it a value that the option may have? NULL: any; called as it is read */
 } option;
 
@@ -35,7 +37,8 @@ typedef struct args {
     size_t n_operands;
     void *settings;
     const struct command *command;
-    uint64_t given; /* bit i: option i was on the command line or in the environment */
+    uint64_t typed; /* bit i: option i was on the command line */
+    uint64_t given; /* ... or in the environment */
 } args;
 
 typedef struct command {

@@ -24,9 +24,16 @@ void list_formats(FILE *out) {
     for (const builtin_recipe *b = builtin_recipes; b->name; b++) fprintf(out, "  %-10s %s\n", b->name, b->summary);
 }
 
+static status check_flags(const conversion_flags *set, const char *base, error *e) {
+    if (set->calibrate_chunks == 0) return fail(e, E_USAGE, "--calibrate-chunks 0 reads nothing; -1 is all");
+    if (set->recipe && base && recipe_builtin(base)) return fail(e, E_USAGE, "%s and --recipe are two recipes; one is enough", base);
+    return set->report ? report_check(set->report, e) : OK;
+}
+
 status conversion_open(conversion *c, const conversion_flags *set, const char *base, error *e) {
     const recipe_wish wish = {base, set->recipe, set->embedding_type, set->output_type, set->tensor_types.items, set->tensor_types.n};
     *c = (conversion){.set = set, .method = set->method ? method_find(set->method) : methods[0]};
+    TRY(check_flags(set, base, e));
     return recipe_open(&c->recipe, &wish, e);
 }
 
@@ -115,7 +122,6 @@ static status plan(conversion *c, error *e) {
                     c->method->name);
     }
     if (!*c->output) return fail(e, E_USAGE, "-o: the name of the file is empty");
-    if (c->set->report) TRY(report_check(c->set->report, e));
     c->meta_bytes = c->meta ? json_dumpb(c->meta, NULL, 0, JSON_COMPACT) : 0;
     if (!c->meta_bytes) return fail(e, E_RUN, "the metadata cannot be written: a name or option is not UTF-8");
     return qbin_plan(c->entries, c->n, c->meta_bytes, c->tokens_bytes, &c->file_bytes, e);

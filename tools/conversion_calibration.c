@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
-#include "quantize/observers.h"
+#include "quantize/factor.h"
 
 /* ---- smoothing ---- */
 
@@ -67,10 +67,10 @@ static status weigh_input(calibrated *d, const calibration_input *input, bool qu
     return OK;
 }
 
-/* NULL if they are all zero (the smallest inputs have squares that are): nothing makes up for errors that meet only zeros. */
+/* NULL if they are all zero (those of the smallest inputs are): nothing makes up for errors that meet only zeros. */
 static const float *products_of(const calibration_input *input) {
     size_t i = 0;
-    while (i < input->k && !(input->square[i] > 0)) i++;
+    while (input->products && i < input->k && !(input->products[triangle_at(input->k, i) + i] > 0)) i++;
     return i < input->k ? input->products : NULL;
 }
 
@@ -89,7 +89,8 @@ static status weigh_tensor(calibrated *d, conversion *c, size_t i, error *e) {
 
 /* ---- static activations ---- */
 
-static status find_observer(const range_observer **out, const char *name, error *e) {
+static status find_observer(const range_observer **out, const char *wish, error *e) {
+    const char *name = wish ? wish : "mse";
     char known[128] = "";
     nearest near = {.word = name};
     *out = range_observer_find(name);
@@ -103,15 +104,23 @@ static status find_observer(const range_observer **out, const char *name, error 
 }
 
 /* Matrices with one input have the same encoding, since it comes from the input alone. */
-static status encode_tensor(const calibrated *d, conversion *c, size_t i, const range_observer *how, error *e) {
+static status encode_tensor(calibrated *d, conversion *c, size_t i, error *e) {
     const act_wish wish = {.asymmetric = c->set->asymmetric};
     const qbin_entry *t = &c->entries[i];
     if (!act_is_static(t->format.act) || c->todo[i].copy) return OK;
     const calibration_input *input = d->file.n ? input_of(d, t->name) : NULL;
     if (!input && t->act_scale > 0) return OK; /* as it was in the file that is quantized again */
     if (!input) return fail(e, E_USAGE, "tensor '%s': static activations want a calibration: --calibration FILE or --calibrate TEXT", t->name);
-    const act_range range = calibration_range(input, how, &wish);
+    const act_range range = calibration_range(input, d->observer, &wish);
+    d->measured = true;
     return conversion_static(c, i, range.scale, range.center, e);
+}
+
+/* A wish about static activations where none are measured does not do what was meant. */
+static status check_ranges(const calibrated *d, const conversion_flags *set, error *e) {
+    if (d->measured || (!set->observer && !set->asymmetric)) return OK;
+    return fail(e, E_USAGE, "%s is about static activations that are measured, and there are none: ask for --activations static",
+                set->observer ? "--observer" : "--asymmetric-activations");
 }
 
 /* The engine refuses a file in which they differ: some may be taken over as they are while others change. */
@@ -140,17 +149,17 @@ static status open_file(calibrated *d, const char *path, uint64_t identity, erro
 }
 
 status calibrated_open(calibrated *d, const char *path, uint64_t identity, conversion *c, error *e) {
-    const range_observer *how;
     const size_t n = c->n; /* shifts are added behind them */
     *d = (calibrated){0};
-    TRY(find_observer(&how, c->set->observer, e));
+    TRY(find_observer(&d->observer, c->set->observer, e));
     if (path) TRY(open_file(d, path, identity, e));
     if (c->set->smooth >= 0) TRY(smooth(d, c, e));
     for (size_t i = 0; i < n; i++) {
         if (c->entries[i].ndim == 1) continue;
         if (path) TRY(weigh_tensor(d, c, i, e));
-        TRY(encode_tensor(d, c, i, how, e));
+        TRY(encode_tensor(d, c, i, e));
     }
+    TRY(check_ranges(d, c->set, e));
     return check_shared(d, c, n, e);
 }
 
@@ -165,7 +174,7 @@ void calibrated_close(calibrated *d) {
 void calibrated_record(const calibrated *d, const conversion_flags *set, json_t *meta) {
     const char *path = d->file.file.map.path, *slash = path ? strrchr(path, '/') : NULL;
     if (!path) return;
-    json_t *said = json_pack("{s:s*, s:O, s:s, s:b}", "file", slash ? slash + 1 : path, "texts", d->file.texts, "observer", set->observer,
+    json_t *said = json_pack("{s:s*, s:O, s:s, s:b}", "file", slash ? slash + 1 : path, "texts", d->file.texts, "observer", d->observer->name,
                              "asymmetric", set->asymmetric);
     json_object_set_new(json_object_get(meta, "recipe"), "calibration", said);
     if (d->smooth) json_object_set_new(json_object_get(meta, "recipe"), "smooth", json_real(set->smooth));

@@ -4,6 +4,7 @@
 #define QBIN_TOOLS_CONVERSION_CALIBRATION_H
 
 #include "quantize/calibration.h"
+#include "quantize/observers.h"
 #include "quantize/smooth.h"
 #include "tools/conversion.h"
 
@@ -15,12 +16,14 @@ typedef struct calibrated {
         float *importance; /* [input->k], owned */
     } * weighed;
     size_t n;
+    const range_observer *observer;
+    bool measured; /* a matrix has static activations of a range that the observer chose */
 } calibrated;
 
 /* With all matrices added: opens the calibration at `path` (NULL: none), which must be of the model with this identity, and gives every matrix its importance
  * and, if its format has static activations, their encoding; with --smooth all tensors get their factors first. Inputs with channels without data are named on
  * stderr. Borrowed by the conversion; calibrated_close takes {0} and what a failed call left. E_USAGE for static activations or smoothing without a
- * calibration. */
+ * calibration, and for wishes about static activations where none are measured. */
 status calibrated_open(calibrated *d, const char *path, uint64_t identity, conversion *c, error *e);
 void calibrated_close(calibrated *d);
 

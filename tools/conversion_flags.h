@@ -14,7 +14,7 @@ typedef struct conversion_flags { /* a member `how` of a command's settings */
 } conversion_flags;
 
 #define CONVERSION_DEFAULTS \
-    { .observer = "mse", .smooth = -1, .calibrate_chunks = 128 }
+    { .smooth = -1, .calibrate_chunks = 128 }
 
 /* The names that FORMAT may have: formats and built-in recipes. */
 void list_formats(FILE *out);
@@ -56,6 +56,7 @@ void list_formats(FILE *out);
         {.name = "calibrate-chunks",                                                                                                                \
          .kind = OPTION_INT,                                                                                                                        \
          .value = "N",                                                                                                                              \
+         .needs = "calibrate",                                                                                                                      \
          .offset = offsetof(settings, how.calibrate_chunks),                                                                                        \
          .min = -1,                                                                                                                                 \
          .max = 1e9,                                                                                                                                \
@@ -101,6 +102,7 @@ void list_formats(FILE *out);
 
 #define WRITE_OPTIONS(settings)                                                                                                               \
     {.name = "report",                                                                                                                        \
+     .excludes = "dry-run",                                                                                                                   \
      .kind = OPTION_TEXT,                                                                                                                     \
      .value = "FILE",                                                                                                                         \
      .offset = offsetof(settings, how.report),                                                                                                \

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/version.h"
 
@@ -202,7 +204,12 @@ static const struct style *style_of(const char *path) {
 }
 
 status report_check(const char *path, error *e) {
-    return style_of(path)->ending ? OK : fail(e, E_USAGE, "--report %s: the name of the file ends with .json or .md", path);
+    if (!style_of(path)->ending) return fail(e, E_USAGE, "--report %s: the name of the file ends with .json or .md", path);
+    char *copy = strdup(path);
+    if (!copy) return fail(e, E_MEMORY, "no memory");
+    const bool there = !access(path, F_OK), good = !access(there ? path : dirname(copy), W_OK);
+    free(copy);
+    return good ? OK : fail(e, E_RUN, "%s: the report cannot be written: %s", path, strerror(errno));
 }
 
 status report_write(const conversion *c, const char *path, error *e) {

@@ -26,10 +26,12 @@ static const option options[] = {
      .help = "The file to write; default: model.qbin beside the input."},
     FORMAT_OPTIONS(settings),
     {.name = "no-tokenizer",
+     .excludes = "only",
      .kind = OPTION_FLAG,
      .offset = offsetof(settings, no_tokenizer),
      .help = "Convert a model without a tokenizer; such a file takes and gives token ids only."},
     {.name = "keep-tokenizer",
+     .excludes = "no-tokenizer|only",
      .kind = OPTION_FLAG,
      .offset = offsetof(settings, keep_tokenizer),
      .help = "Keep tokenizer.json and tokenizer_config.json in the file as they are, for dequantize; it grows by their size."},
@@ -226,7 +228,10 @@ static status measure(job *j, const char *model, error *e) {
     if (!how->calibrate) return OK;
     TRY(calibrate_step_open(&j->step, how, j->out.output, e));
     j->calibration = j->step.calibration;
-    const settings plain = {.how = {.output = j->step.model, .quiet = true, .threads = how->threads, .observer = how->observer, .smooth = -1}};
+    settings plain = {.how = CONVERSION_DEFAULTS};
+    plain.how.output = j->step.model;
+    plain.how.quiet = true;
+    plain.how.threads = how->threads;
     job inner = {.set = &plain};
     const status s = convert(&inner, model, checkpoint_find(&j->weights, j->wanted.items[0].source)->type->name, e);
     job_close(&inner);

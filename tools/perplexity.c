@@ -283,7 +283,7 @@ static const option options[] = {
      .value = "MODEL",
      .offset = FIELD(models),
      .help = "A model, as an operand is; repeatable."},
-    WINDOW_OPTIONS(perplexity_settings),
+    WINDOW_OPTIONS(perplexity_settings, NULL),
     {.name = "stride",
      .kind = OPTION_TEXT,
      .value = "HOW",

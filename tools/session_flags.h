@@ -55,20 +55,22 @@ typedef struct session_flags { /* a member `session` of a command's settings */
         .help = "Positions of the context (default: the model's, at most 4096).", .alias = "context"                                        \
     }
 
-/* Of a command that reads a text in windows: members `window` (512 by default) and `chunks` (-1) of its settings. */
-#define WINDOW_OPTIONS(settings)                                                                                         \
-    {.name = "ctx-size",                                                                                                 \
-     .letter = 'c',                                                                                                      \
-     .kind = OPTION_INT,                                                                                                 \
-     .value = "N",                                                                                                       \
-     .offset = offsetof(settings, window),                                                                               \
-     .min = 3,                                                                                                           \
-     .max = 1 << 24,                                                                                                     \
-     .help = "Tokens of a window (default: 512).",                                                                       \
-     .alias = "context"},                                                                                                \
-    {                                                                                                                    \
-        .name = "chunks", .kind = OPTION_INT, .value = "N", .offset = offsetof(settings, chunks), .min = -1, .max = 1e9, \
-        .help = "Windows at most, -1 is all (default: -1)."                                                              \
+/* Of a command that reads a text in windows: members `window` (512 by default) and `chunks` (-1) of its settings; `wanted`: as
+ * .needs. */
+#define WINDOW_OPTIONS(settings, wanted)                                                                                                  \
+    {.name = "ctx-size",                                                                                                                  \
+     .letter = 'c',                                                                                                                       \
+     .kind = OPTION_INT,                                                                                                                  \
+     .value = "N",                                                                                                                        \
+     .offset = offsetof(settings, window),                                                                                                \
+     .min = 3,                                                                                                                            \
+     .max = 1 << 24,                                                                                                                      \
+     .needs = wanted,                                                                                                                     \
+     .help = "Tokens of a window (default: 512).",                                                                                        \
+     .alias = "context"},                                                                                                                 \
+    {                                                                                                                                     \
+        .name = "chunks", .needs = wanted, .kind = OPTION_INT, .value = "N", .offset = offsetof(settings, chunks), .min = -1, .max = 1e9, \
+        .help = "Windows at most, -1 is all (default: -1)."                                                                               \
     }
 
 session_options session_flags_options(const session_flags *f);

@@ -1,9 +1,7 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +13,7 @@
 #include "base/check.h"
 #include "file/qbin.h"
 #include "file/qbin_disk.h"
-
-#define TEMP_MARK ".tmp-"
+#include "file/temporary.h"
 
 enum { HASH_CHUNK = 1 << 20, N_SECTIONS = 3 };
 
@@ -123,37 +120,11 @@ static status check_target(const char *target, error *e) {
     return S_ISREG(info.st_mode) ? OK : fail(e, E_RUN, "%s: is not a regular file", target);
 }
 
-/* Is this temporary file of a process that is gone? A live one holds the lock; the process id is asked first because it is cheap and because a
- * file is there for a moment before it is locked. Our own id in a name that we do not hold is litter of an earlier process of that number. */
-static bool is_litter(int folder, const char *name, const char *digits) {
-    char *end;
-    const long pid = strtol(digits, &end, 10);
-    if (*end || end == digits || pid <= 0 || pid > INT32_MAX) return false;
-    if (pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH)) return false;
-    const int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    const bool free_lock = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
-    if (fd >= 0) close(fd);
-    return free_lock;
-}
-
-static void remove_litter(const qbin_writer *w) {
-    const char *slash = strrchr(w->target, '/');
-    const char *base = slash ? slash + 1 : w->target;
-    const size_t length = strlen(base), mark = strlen(TEMP_MARK);
-    DIR *folder = opendir(w->folder);
-    if (!folder) return;
-    for (struct dirent *d = readdir(folder); d; d = readdir(folder)) {
-        if (strncmp(d->d_name, base, length) != 0 || strncmp(d->d_name + length, TEMP_MARK, mark) != 0) continue;
-        if (is_litter(dirfd(folder), d->d_name, d->d_name + length + mark)) unlinkat(dirfd(folder), d->d_name, 0);
-    }
-    closedir(folder);
-}
-
 static status name_paths(qbin_writer *w, const char *target, error *e) {
     char *copy = strdup(target);
     w->target = strdup(target);
     w->folder = copy ? strdup(dirname(copy)) : NULL;
-    if (asprintf(&w->temp, "%s" TEMP_MARK "%ld", target, (long)getpid()) < 0) w->temp = NULL;
+    w->temp = temporary_name(target, NULL);
     free(copy);
     return w->target && w->folder && w->temp ? OK : fail(e, E_MEMORY, "no memory");
 }
@@ -194,7 +165,7 @@ status qbin_create(qbin_writer **out, const char *target, qbin_entry *entries, s
     status s = make_plan(&w->plan, entries, n, meta_bytes, tokens_bytes, e);
     if (s == OK) s = name_paths(w, target, e);
     if (s == OK) {
-        remove_litter(w);
+        temporary_remove_litter(target);
         s = open_temp(w, e);
     }
     if (s != OK) qbin_abandon(&w);

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "file/temporary.h"
 
 enum { HEADER_ALIGN = 8 };
 
@@ -62,8 +64,10 @@ static status write_header(safetensors_writer *w, const char *text, uint64_t dat
     const uint64_t start = sizeof(uint64_t) + padded;
     const uint64_t stored = padded;
     for (size_t i = 0; i < n; i++) w->entries[i].offset += start;
+    temporary_remove_litter(w->path);
     w->fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (w->fd < 0) return fail_io(e, w->path, errno);
+    if (flock(w->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return fail_io(e, w->temp, errno);
     const int full = posix_fallocate(w->fd, 0, (off_t)(start + data_bytes));
     if (full) return fail_io(e, w->path, full);
     TRY(write_at(w, 0, &stored, sizeof stored, e));
@@ -77,7 +81,7 @@ status safetensors_create(safetensors_writer **out, const char *path, safetensor
     safetensors_writer *w = calloc(1, sizeof *w);
     *out = NULL;
     if (w) *w = (safetensors_writer){-1, strdup(path), NULL, entries};
-    if (w && asprintf(&w->temp, "%s.tmp-%ld", path, (long)getpid()) < 0) w->temp = NULL;
+    if (w) w->temp = temporary_name(path, NULL);
     status s = text && w && w->path && w->temp ? OK : fail(e, E_MEMORY, "no memory");
     if (s == OK) s = write_header(w, text, data_bytes, n, e);
     free(text);

@@ -125,6 +125,18 @@ static status check_channels(calibration_input *in, error *e) {
     return in->low <= in->high ? OK : fail(e, E_FILE, "%s: the range %g to %g is not possible", in->name, (double)in->low, (double)in->high);
 }
 
+/* They are of at least the tokens of the squares. */
+static status check_products(const calibration_input *in, error *e) {
+    bool some = false, wanted = false;
+    for (size_t i = 0; i < in->k; i++) {
+        const float own = in->products[triangle_at(in->k, i) + i];
+        if (own < 0) return fail(e, E_FILE, "%s.products: a channel's product with itself is negative", in->name);
+        some = some || own > 0;
+        wanted = wanted || in->square[i] >= FLT_MIN;
+    }
+    return some || !wanted ? OK : fail(e, E_FILE, "%s.products: are all zero, but the squares are not", in->name);
+}
+
 static status read_input(calibration *c, size_t index, const json_t *said, error *e) {
     calibration_input *in = &c->inputs[index];
     const char *name;
@@ -135,14 +147,17 @@ static status read_input(calibration *c, size_t index, const json_t *said, error
     TRY(json_to_text(json_object_get(said, "name"), "name", &name, e));
     if (strcmp(name, in->name) != 0) return fail(e, E_FILE, "input %zu is '%.40s', not '%s'", index, name, in->name);
     TRY(json_to_uint(json_object_get(said, "tokens"), "tokens", 0, CALIBRATION_TOKENS, &in->tokens, e));
-    TRY(json_to_uint(json_object_get(said, "windows"), "windows", 0, in->tokens, &in->windows, e));
+    TRY(json_to_uint(json_object_get(said, "windows"), "windows", in->tokens > 0, in->tokens, &in->windows, e));
     TRY(json_to_number(json_object_get(said, "low"), "low", -FLT_MAX, FLT_MAX, &low, e));
     TRY(json_to_number(json_object_get(said, "high"), "high", -FLT_MAX, FLT_MAX, &high, e));
     in->low = (float)low;
     in->high = (float)high;
     for (size_t v = 0; v < CALIBRATION_VECTORS; v++) TRY(read_vector(c, in, v, in->k, vectors[v], e));
     TRY(check_channels(in, e));
-    if (c->has_products) TRY(read_vector(c, in, CALIBRATION_PRODUCTS, triangle_size(in->k), &in->products, e));
+    if (c->has_products) {
+        TRY(read_vector(c, in, CALIBRATION_PRODUCTS, triangle_size(in->k), &in->products, e));
+        TRY(check_products(in, e));
+    }
     return read_histogram(c, in, e);
 }
 

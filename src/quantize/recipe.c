@@ -133,12 +133,18 @@ const builtin_recipe *recipe_builtin(const char *name) {
 }
 
 /* What the default gives to embedding and head whose base format has fewer bits than 8: about one more, since a bit of theirs changes the divergence five times
- * as much as one of another matrix does (measured on the demo model, per weight and at 4 bits). */
+ * as much as one of another matrix does (measured on the demo model, per weight and at 4 bits). What they multiply stays what base says. */
 static status careful_format(format *out, const format *base, error *e) {
     static const char *const careful[] = {[1] = "q3", [2] = "q3", [3] = "q5", [4] = "q5", [5] = "q6", [6] = "q6"};
     *out = *base;
     const size_t known = sizeof careful / sizeof *careful;
-    return base->bits < known && careful[base->bits] ? format_parse(out, careful[base->bits], e) : OK;
+    if (base->bits >= known || !careful[base->bits]) return OK;
+    TRY(format_parse(out, careful[base->bits], e));
+    char name[FORMAT_NAME];
+    format_name(base, name);
+    const char *act = strchr(name, '@');
+    if (act) format_set_act(out, act + 1);
+    return OK;
 }
 
 /* Neither a format nor a recipe: which was meant? */

@@ -167,6 +167,7 @@ static float weighted(float a, uint64_t weight_a, float b, uint64_t weight_b) {
 }
 
 static void add_input(gathered *g, const calibration_input *in) {
+    if (!in->windows) return;
     for (size_t i = 0; i < g->k; i++) {
         g->sum[i] += (double)in->mean[i] * (double)in->tokens;
         g->square[i] += (double)in->square[i] * (double)in->tokens;
