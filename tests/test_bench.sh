@@ -34,6 +34,9 @@ run "$BIN/bench" "$model" "$model" -p 8 -n 0 -r 1 -o csv -q
 check "several models, as CSV" test "$(grep -c '' "$WORK/out")" -eq 3
 check "CSV has as many values as names" test "$(awk -F, '{ print NF }' "$WORK/out" | sort -u | wc -l)" -eq 1
 
+run taskset -c "$(taskset -pc $$ | sed 's/.*: *\([0-9]*\).*/\1/')" "$BIN/bench" -m "$model" -p 8 -n 0 -r 1 -o json -q
+check "as many threads as CPUs are allowed" grep -q '"n_threads": 1' "$WORK/out"
+
 # ---- products and probes, without a model ----
 
 run "$BIN/bench" --kernels q4 ternary5 --isa scalar -t 1 -r 1 -p 9 -o csv

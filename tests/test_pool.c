@@ -84,8 +84,11 @@ Test(pool, wakes_sleepers, .timeout = 60) {
 }
 
 Test(pool, burns_nothing_while_idle) {
+    counting c = {.threads = 2, .phases = 100};
     pool *p = NULL;
     cr_assert_eq(pool_open(&p, 2, NULL), OK);
+    c.pool = p;
+    pool_run(p, count, &c);
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     struct timespec before, after;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);

@@ -13,22 +13,33 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64, SPIN_NANOSECONDS = 50000, SPINS_PER_LOOK = 32 };
+enum {
+    CACHE_LINE = 64,
+    SPINS_PER_LOOK = 32,
+    /* nanoseconds */
+    PATIENCE_MOST = 50000, /* about what it costs to be woken on a CPU that has gone to sleep too */
+    PATIENCE_LEAST = 2000,
+    PATIENCE_GAIN = 100,
+};
 
+/* A thread that waits spins for as long as that has paid of late. Where other programs want the CPUs too it seldom pays: the thread that all wait for may
+ * have lost its own, and spinning spends the time for which the scheduler would favour us when it comes back. Each wait in vain halves the patience, each
+ * short one adds a little. */
 typedef struct worker {
-    pool *pool;
-    pthread_t thread;
+    _Alignas(CACHE_LINE) pool *pool;
+    pthread_t thread; /* of thread 0: none, it is the caller */
     int index;
+    long patience; /* of this thread alone */
 } worker;
 
 /* Everything a thread waits for is one number, `phase`: a run starts with a barrier, so starting, separating phases and ending are the
  * same thing. What is written often lies apart from what is only read. */
 struct pool {
     atomic_int threads; /* changes only when pool_open fails half-way and ends the workers that it has */
-    long spin;          /* nanoseconds to spin before sleeping; 0 when there are more threads than CPUs */
+    bool spins;         /* not when there are more threads than CPUs */
     pool_task *task;    /* of this run; NULL tells the workers to end */
     void *context;
-    worker *workers; /* [threads - 1] */
+    worker *workers; /* [threads] */
     _Alignas(CACHE_LINE) atomic_int arrived;
     _Alignas(CACHE_LINE) _Atomic uint32_t phase;
     _Alignas(CACHE_LINE) atomic_int sleepers;
@@ -53,8 +64,8 @@ static int64_t nanoseconds(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static bool spin_until_past(pool *p, uint32_t phase) {
-    const int64_t end = nanoseconds() + p->spin;
+static bool spin_until_past(pool *p, uint32_t phase, long patience) {
+    const int64_t end = nanoseconds() + patience;
     do {
         for (int i = 0; i < SPINS_PER_LOOK; i++) {
             if (atomic_load_explicit(&p->phase, memory_order_acquire) != phase) return true;
@@ -72,12 +83,20 @@ static void sleep_until_past(pool *p, uint32_t phase) {
     atomic_fetch_sub(&p->sleepers, 1);
 }
 
+static void wait_until_past(pool *p, worker *w, uint32_t phase) {
+    if (p->spins && spin_until_past(p, phase, w->patience)) {
+        if (w->patience < PATIENCE_MOST) w->patience += PATIENCE_GAIN;
+        return;
+    }
+    w->patience = w->patience / 2 > PATIENCE_LEAST ? w->patience / 2 : PATIENCE_LEAST;
+    sleep_until_past(p, phase);
+}
+
 int pool_threads(const pool *p) {
     return atomic_load_explicit(&p->threads, memory_order_relaxed);
 }
 
 void pool_barrier(pool *p, int thread) {
-    (void)thread;
     if (pool_threads(p) == 1) return;
     const uint32_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed); /* cannot move before this thread has come */
     const int before = atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel);
@@ -87,7 +106,7 @@ void pool_barrier(pool *p, int thread) {
         if (atomic_load(&p->sleepers)) syscall(SYS_futex, &p->phase, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
         return;
     }
-    if (p->spin == 0 || !spin_until_past(p, phase)) sleep_until_past(p, phase);
+    wait_until_past(p, &p->workers[thread], phase);
 }
 
 static void *work(void *argument) {
@@ -115,12 +134,12 @@ static int allowed_cpus(void) {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : INT32_MAX; /* fails only where there are very many */
 }
 
-/* Tells `workers` waiting threads to end and joins them. */
-static void end_workers(pool *p, int workers) {
+/* Tells the others of `threads` threads, which wait, to end and joins them. */
+static void end_workers(pool *p, int threads) {
     p->task = NULL;
-    p->threads = workers + 1;
+    p->threads = threads;
     pool_barrier(p, 0);
-    for (int i = 0; i < workers; i++) pthread_join(p->workers[i].thread, NULL);
+    for (int i = 1; i < threads; i++) pthread_join(p->workers[i].thread, NULL);
 }
 
 static void pool_free(pool *p) {
@@ -135,19 +154,19 @@ status pool_open(pool **out, int threads, error *e) {
     if (!p) return fail(e, E_MEMORY, "no memory for a thread pool");
     memset(p, 0, sizeof *p);
     p->threads = threads;
-    p->spin = threads <= allowed_cpus() ? SPIN_NANOSECONDS : 0;
-    p->workers = calloc((size_t)threads, sizeof *p->workers);
+    p->spins = threads <= allowed_cpus();
+    p->workers = aligned_alloc(CACHE_LINE, (size_t)threads * sizeof *p->workers);
     if (!p->workers) {
         pool_free(p);
         return fail(e, E_MEMORY, "no memory for %d threads", threads);
     }
-    for (int i = 0; i < threads - 1; i++) {
-        p->workers[i] = (worker){.pool = p, .index = i + 1};
+    for (int i = 0; i < threads; i++) p->workers[i] = (worker){.pool = p, .index = i, .patience = PATIENCE_MOST};
+    for (int i = 1; i < threads; i++) {
         const int code = pthread_create(&p->workers[i].thread, NULL, work, &p->workers[i]);
         if (code != 0) {
             end_workers(p, i);
             pool_free(p);
-            return fail(e, E_MEMORY, "cannot make thread %d of %d: %s", i + 2, threads, strerror(code));
+            return fail(e, E_MEMORY, "cannot make thread %d of %d: %s", i + 1, threads, strerror(code));
         }
     }
     *out = p;
@@ -156,7 +175,7 @@ status pool_open(pool **out, int threads, error *e) {
 
 void pool_close(pool **p) {
     if (!*p) return;
-    end_workers(*p, pool_threads(*p) - 1);
+    end_workers(*p, pool_threads(*p));
     pool_free(*p);
     *p = NULL;
 }

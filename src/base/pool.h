@@ -1,6 +1,6 @@
 /* pool.h: the runner's threads. One task is run by every thread at once (SPMD); phases inside it are separated by barriers.
  *
- * The caller is thread 0. Waiting spins for about 50 microseconds, then sleeps on a futex, so an idle session burns nothing.
+ * The caller is thread 0. Waiting spins for 50 microseconds at most, less where that has been in vain, then sleeps on a futex: an idle session burns nothing.
  * Work is cut by position in static ranges, never by who comes first: results do not depend on the number of threads. */
 #ifndef QBIN_BASE_POOL_H
 #define QBIN_BASE_POOL_H
