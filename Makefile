@@ -25,11 +25,12 @@ LINK    = $(CC) $(SANITIZE) $(OPENMP) $(LDFLAGS)
 LIBS    = -ljansson -lpcre2-8 -lutf8proc -lxxhash -lpthread -lm $(LDLIBS)
 
 MACHINE := $(shell $(CC) -dumpmachine)
-ISAS_x86_64  = scalar avx2 avx512
+ISAS_x86_64  = scalar avx2 avxvnni avx512
 ISAS_aarch64 = scalar
 ISAS := $(or $(ISAS_$(firstword $(subst -, ,$(MACHINE)))),scalar)
 FLAGS_scalar = -O2
 FLAGS_avx2   = -mavx2 -mfma -mf16c
+FLAGS_avxvnni = -mavx2 -mfma -mf16c -mavxvnni
 FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mprefer-vector-width=512
 
 LIB_SRC   := $(wildcard $(addsuffix /*.c,src/base src/simd src/kernels src/file src/text src/engine src/quantize src/evaluate quant_formats models))

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,5 +98,18 @@ Test(features, agree_with_the_compiler_runtime) {
                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     cr_assert_eq(!!(f & CPU_AVX2), !!avx2);
     cr_assert_eq(!!(f & CPU_AVX512), !!avx512);
+}
+
+/* The compilers' runtimes do not all know this one. */
+Test(features, agree_with_the_kernel) {
+    enum { LINE = 1 << 14 };
+    static char line[LINE];
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    if (!f) cr_skip_test("no /proc/cpuinfo");
+    bool found = false;
+    while (!found && fgets(line, sizeof line, f)) found = strncmp(line, "flags", 5) == 0;
+    fclose(f);
+    if (!found) cr_skip_test("no flags in /proc/cpuinfo");
+    cr_assert_eq(!!(cpu_features() & CPU_AVXVNNI), strstr(line, " avx_vnni ") && cpu_features());
 }
 #endif

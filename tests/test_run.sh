@@ -7,7 +7,8 @@ MODEL=$WORK/demo.qbin
 PROMPT='Once upon a time'
 
 same() { cmp -s "$1" "$2"; }
-isas() { for i in scalar avx2 avx512; do QBIN_ISA=$i "$BIN/logits" -m "$MODEL" --ids 1 -o /dev/null 2>/dev/null && echo $i; done; }
+# Of those that the program has, what this CPU has.
+isas() { for i in $(QBIN_ISA=? "$BIN/logits" -m "$MODEL" --ids 1 -o /dev/null 2>&1 | sed 's/.*this program has//; s/(.*//; s/,//g'); do QBIN_ISA=$i "$BIN/logits" -m "$MODEL" --ids 1 -o /dev/null 2>/dev/null && echo $i; done; }
 
 # ---- the same everywhere ----
 

@@ -215,7 +215,7 @@ static bool agrees(work *w) {
 /* ---- rows ---- */
 
 static const table_column product_columns[] = {
-    {.title = "set", .key = "isa", .width = 6},
+    {.title = "set", .key = "isa", .width = 7},
     {.title = "threads", .key = "n_threads"},
     {.title = "format", .key = "format", .width = 14},
     {.title = "bits", .key = "bits", .digits = 2, .width = 5},
@@ -347,7 +347,7 @@ status bench_kernels(const kernels_wish *wish, error *e) {
 /* ---- the probes alone ---- */
 
 static const table_column probe_columns[] = {
-    {.title = "set", .key = "isa", .width = 6},
+    {.title = "set", .key = "isa", .width = 7},
     {.title = "threads", .key = "n_threads"},
     {.title = "read", .key = "read_gb_s", .digits = 2, .unit = " GB/s", .width = 11},
     {.title = "int8", .key = "peak_int8_gop_s", .digits = 1, .unit = " GOP/s", .width = 12},

@@ -93,7 +93,7 @@ typedef struct cache_type { /* what a key or value is stored as */
 } cache_type;
 
 typedef struct kernels {
-    const char *name; /* "scalar", "avx2", "avx512" */
+    const char *name; /* "scalar", "avx2" ... */
     uint32_t needs;   /* CPU_* bits */
     size_t panel;     /* tokens of a full activation panel, <= 8 */
 
