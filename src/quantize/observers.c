@@ -29,12 +29,12 @@ static act_range range_of(const act_wish *wish, span s) {
 /* ---- the histogram as intervals ---- */
 
 static span all_values(const calibration_input *in) {
-    span s = {INFINITY, -INFINITY};
+    float low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < in->k; i++) {
-        s.low = fmin(s.low, (double)in->min[i]);
-        s.high = fmax(s.high, (double)in->max[i]);
+        low = fminf(low, in->min[i]);
+        high = fmaxf(high, in->max[i]);
     }
-    return s;
+    return (span){(double)low, (double)high};
 }
 
 /* Where the values of bin i lie: within its edges and within what was seen. */
