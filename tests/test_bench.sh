@@ -37,6 +37,98 @@ check "CSV has as many values as names" test "$(awk -F, '{ print NF }' "$WORK/ou
 run taskset -c "$(taskset -pc $$ | sed 's/.*: *\([0-9]*\).*/\1/')" "$BIN/bench" -m "$model" -p 8 -n 0 -r 1 -o json -q
 check "as many threads as CPUs are allowed" grep -q '"n_threads": 1' "$WORK/out"
 
+run "$BIN/bench" "$model" -p 8 -n 0 -r 1 -d 4 -o sql -q
+check "SQL: a table of llama-bench's name, and a row" test "$(grep -cE '^(CREATE TABLE IF NOT EXISTS llama_bench \(|INSERT INTO llama_bench \(.*\) VALUES \(.*\);)$' "$WORK/out")" -eq 2
+check "of llama-bench's columns alone" test -z "$(sed -n 's/^  \([a-z_]*\) .*/\1/p' "$WORK/out" | grep -vxE 'build_commit|cpu_info|gpu_info|backends|model_(filename|type|size|n_params)|n_(batch|ubatch|threads|prompt|gen|depth)|test_time|(avg|stddev)_(ns|ts)')"
+if command -v python3 >/dev/null; then
+    check "that a database takes" python3 - "$WORK/out" <<'END'
+import sqlite3, sys
+base = sqlite3.connect(":memory:")
+base.executescript(open(sys.argv[1]).read())
+assert base.execute("SELECT n_prompt, n_depth FROM llama_bench").fetchall() == [(8, 4)]
+END
+else
+    skip "that a database takes" "no python3"
+fi
+run "$BIN/bench" "$model" -p 8 -n 0 -r 1 -o jsonl -q
+check "JSON lines" grep -qE '^\{"build_commit".*\}$' "$WORK/out"
+
+# ---- beside a peer: a script that answers as llama-bench does ----
+
+mkdir -p "$WORK/peer/bin"
+cat >"$WORK/peer/bin/llama-bench" <<'END'
+#!/bin/sh
+echo "$*" >>"$(dirname "$0")/calls"
+p=0 n=0 d=0 speed=100
+while [ $# -gt 0 ]; do
+    case $1 in
+    -m) model=$2 ;;
+    -p) p=$2 ;;
+    -n) n=$2 ;;
+    -d) d=$2 ;;
+    -pg) p=${2%,*} n=${2#*,} ;;
+    -fa) [ "$2" = 0 ] && speed=50 ;;
+    esac
+    shift
+done
+case $model in
+*broken*) echo "hello" >&2; echo "llama_bench: error: failed to load model" >&2; echo "["; exit 1 ;;
+*talks*) echo "no json"; exit 0 ;;
+*other*) p=7 ;;
+*hangs*) sleep 100 ;;
+*killed*) kill -9 $$ ;;
+esac
+echo "[{\"build_commit\": \"abc\", \"model_type\": \"fake Q4_0\", \"model_size\": 1000, \"n_prompt\": $p, \"n_gen\": $n, \"n_depth\": $d, \"avg_ts\": $speed.5}]"
+END
+chmod +x "$WORK/peer/bin/llama-bench"
+run "$BIN/bench" --compare "$WORK/peer" -m "$model" --peer-model a.gguf -m "$model" --peer-model b.gguf -p 8 -n 4 --pg 8,4 -d 3 -t 1,2 -r 3 -q -o json
+ends "beside a peer" 0
+check "a row for each pair, test and number of threads" test "$(grep -c '"ratio": ' "$WORK/out")" -eq 12
+check "the peer is asked the same, once in each round" test "$(sort "$WORK/peer/bin/calls" | uniq -c | tr -s ' ' | paste -sd,)" = \
+    "$(for m in a b; do for test in '-p 0 -n 0 -pg 8,4' '-p 0 -n 4' '-p 8 -n 0'; do for t in 1 2; do echo " 3 -m $m.gguf $test -d 3 -t $t -r 1 -o json -fa 1"; done; done; done | paste -sd,)"
+if command -v python3 >/dev/null; then
+    check "ratios are those of the rounds" python3 - "$WORK/out" <<'END'
+import json, statistics, sys
+for row in json.load(open(sys.argv[1])):
+    assert row["peer_samples_ts"] == [100.5] * 3 and row["peer_flags"] == "-fa 1" and row["peer_type"] == "fake Q4_0", row
+    ratios = [a / b for a, b in zip(row["samples_ts"], row["peer_samples_ts"])]
+    for key, value in [("ratio", statistics.median(ratios)), ("ratio_lowest", min(ratios)), ("ratio_highest", max(ratios))]:
+        assert abs(row[key] - value) <= 1e-6 * value, (key, row)
+    assert row["read_before_gb_s"] > 0 and row["read_after_gb_s"] > 0
+END
+else
+    skip "ratios are those of the rounds" "no python3"
+fi
+run "$BIN/bench" --compare "$WORK/peer/bin" "$model" --peer-model a.gguf --peer-flags '-fa 0' --peer-flags '-fa 1 -x 2' -p 8 -n 0 -t 1 -r 1 -q
+ends "several sets of the peer's flags" 0
+check "the fastest one counts" grep -qE '^\| llama .*\| +100\.50 \|.*\| -fa 1 -x 2 +\|$' "$WORK/out"
+compare() { run "$BIN/bench" --compare "$WORK/peer" -m "$model" --peer-model "$1" -p 8 -n 0 -t 1 -r 1 -q; }
+compare broken.gguf
+check "prints no row of a peer that fails" test ! -s "$WORK/out"
+refused "says why it does" 1 'llama-bench -m broken.gguf: ended with 1: llama_bench: error: failed to load model$'
+compare talks.gguf
+refused "an answer that is none" 1 'no JSON'
+compare other.gguf
+refused "an answer to something else" 1 'no speed of the test'
+compare killed.gguf
+refused "a peer that is killed" 1 'signal 9'
+printf '#!/nowhere/sh\n' >"$WORK/llama-bench"
+chmod +x "$WORK/llama-bench"
+run "$BIN/bench" --compare "$WORK" -m "$model" --peer-model a.gguf -q
+refused "a peer that cannot be started" 1 'cannot be started'
+run "$BIN/bench" --compare "$WORK/nowhere" -m "$model" --peer-model a.gguf
+refused "no peer" 3 'nowhere: there is no llama-bench'
+run "$BIN/bench" --compare "$WORK/peer" -m "$model" -m "$model" --peer-model a.gguf
+refused "no pairs" 2 '2 models and 1 of --peer-model'
+run "$BIN/bench" --compare "$WORK/peer" -m "$model"
+refused "no model of the peer" 2 'peer-model'
+: >"$WORK/peer/bin/calls"
+begin "$BIN/bench" --compare "$WORK/peer" -m "$model" --peer-model hangs.gguf -p 8 -n 0 -t 1 -o json
+until_true test -s "$WORK/peer/bin/calls"
+end_with TERM
+ends "a signal ends the peer too" 143 '^stopped in pp8 '
+check "with nothing to show" test "$(cat "$WORK/out")" = '[]'
+
 # ---- products and probes, without a model ----
 
 run "$BIN/bench" --kernels q4 ternary5 --isa scalar -t 1 -r 1 -p 9 -o csv

@@ -1,25 +1,19 @@
 /* bench: how fast models read a prompt and write text. Tests, names, columns and JSON keys are those of llama-bench, so results can stand side by side. */
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#include "engine/session.h"
-#include "evaluate/stats.h"
+#include "tools/bench_compare.h"
 #include "tools/bench_kernels.h"
+#include "tools/bench_test.h"
 #include "tools/command.h"
-#include "tools/facts.h"
-#include "tools/session_flags.h"
 #include "tools/signals.h"
 #include "tools/table.h"
-#include "tools/timings.h"
 
 typedef struct bench_settings {
-    const char *prompt, *generate, *depth, *threads, *output;
+    const char *prompt, *generate, *depth, *threads, *output, *peer;
     int64_t repetitions;
-    text_list models, both;
+    text_list models, both, peer_models, peer_flags;
     session_flags session;
     bool no_warmup, quiet, kernels, probe;
 } bench_settings;
@@ -45,75 +39,20 @@ static status parse_numbers(numbers *out, const char *text, const char *what, er
     return fail(e, E_USAGE, "%s: '%s' has more than %d numbers", what, text, NUMBERS);
 }
 
-/* ---- one test ---- */
-
-typedef struct test { /* after `depth` tokens: `prompt` tokens at once, then `generate` tokens one by one */
-    uint32_t prompt, generate, depth, threads;
-} test;
-
-enum { REPETITIONS = 100 };
-
-typedef struct samples {
-    size_t n;
-    double seconds[REPETITIONS], speed[REPETITIONS];
-} samples;
-
-/* The time of a token does not depend on which it is, but for the caches: any will do. */
-static void fill_ids(int32_t *ids, size_t n, uint32_t vocab) {
-    uint32_t state = 1;
-    for (size_t i = 0; i < n; i++) {
-        state = state * 1664525u + 1013904223u;
-        ids[i] = (int32_t)((uint64_t)state * vocab >> 32);
-    }
-}
-
-/* The timed part: the session stands at the test's depth. */
-static status run_once(session *s, const test *t, const int32_t *ids, double *seconds, error *e) {
-    session_rewind(s, t->depth);
-    const double start = clock_seconds();
-    if (t->prompt) TRY(session_eval(s, ids, t->prompt, NULL, e));
-    for (uint32_t i = 0; i < t->generate; i++) TRY(session_eval(s, ids + t->prompt + i, 1, NULL, e));
-    *seconds = clock_seconds() - start;
-    return OK;
-}
-
-static status run_session(session *s, const test *t, const bench_settings *set, const int32_t *ids, samples *out, error *e) {
-    double seconds;
-    if (t->depth) TRY(session_eval(s, ids, t->depth, NULL, e));
-    const test warm = {.prompt = t->prompt, .generate = t->generate ? 1 : 0, .depth = t->depth};
-    if (!set->no_warmup) TRY(run_once(s, &warm, ids, &seconds, e));
-    out->n = 0;
-    for (int64_t i = 0; i < set->repetitions; i++) {
-        TRY(run_once(s, t, ids, &seconds, e));
-        out->seconds[out->n] = seconds;
-        out->speed[out->n++] = (t->prompt + t->generate) / seconds;
-    }
-    return OK;
-}
-
-static status run_test(session **s, const model *m, const test *t, const bench_settings *set, samples *out, error *e) {
-    session_options o = session_flags_options(&set->session);
-    o.threads = (int)t->threads;
-    const size_t tokens = (size_t)t->prompt + t->generate, most = tokens > t->depth ? tokens : t->depth;
-    o.context = t->depth + t->prompt + t->generate;
-    TRY(session_open(s, m, &o, e));
-    int32_t *ids = malloc(most * sizeof *ids);
-    if (!ids) return fail(e, E_MEMORY, "no memory for %zu tokens", most);
-    fill_ids(ids, most, model_spec(m)->vocab);
-    const status ran = run_session(*s, t, set, ids, out, e);
-    free(ids);
-    return ran;
-}
-
 /* ---- what is shown ---- */
 
-typedef struct job {
+typedef struct job job;
+
+struct job {
     const bench_settings *settings;
     numbers depth, threads;
     test tests[3 * NUMBERS]; /* without depth and threads */
     size_t n;
+    size_t nth; /* model of the command line, from 0 */
+    compare_wish compare;
+    status (*each)(job *j, const char *path, const model *m, const test *t, error *e);
     table table;
-} job;
+};
 
 static const table_column columns[] = {
     {.title = "model", .key = "model_type", .width = 20},
@@ -121,52 +60,10 @@ static const table_column columns[] = {
     {.title = "params", .key = "model_n_params", .scale = 1e-6, .digits = 2, .unit = " M", .width = 10},
     {.title = "backend", .key = "backends", .width = 10},
     {.title = "threads", .key = "n_threads"},
-    {.title = "test", .key = "test", .width = 13},
+    {.title = "test", .key = "test", .width = 13, .repeats = true},
     {.title = "t/s", .key = "avg_ts", .error = "stddev_ts", .digits = 2, .width = 17},
     {0},
 };
-
-static void test_name(const test *t, char *name, size_t size) {
-    char prompt[24] = "", generate[24] = "", depth[24] = "";
-    if (t->prompt) snprintf(prompt, sizeof prompt, "pp%u", t->prompt);
-    if (t->generate) snprintf(generate, sizeof generate, "%stg%u", t->prompt ? "+" : "", t->generate);
-    if (t->depth) snprintf(depth, sizeof depth, " @ d%u", t->depth);
-    snprintf(name, size, "%s%s%s", prompt, generate, depth);
-}
-
-static void row_samples(json_t *row, const char *key, const double *x, size_t n, double scale) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_real(scale * x[i]));
-    json_object_set_new(row, key, list);
-}
-
-static void show_row(job *j, const char *path, const model *m, const session *s, const test *t, const samples *got) {
-    const facts f = facts_of(m, j->settings->session.activations);
-    const estimate speed = estimate_of(got->speed, got->n), seconds = estimate_of(got->seconds, got->n);
-    char type[128], name[80], when[32];
-    snprintf(type, sizeof type, "%s %s", model_spec(m)->architecture, f.formats);
-    test_name(t, name, sizeof name);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&(time_t){time(NULL)}));
-    json_t *row = json_object();
-    row_text(row, "model_filename", path);
-    row_text(row, "model_type", type);
-    row_count(row, "model_size", f.bytes);
-    row_count(row, "model_n_params", f.weights);
-    row_text(row, "backends", session_isa(s));
-    row_count(row, "n_threads", (uint64_t)session_threads(s));
-    row_text(row, "test", name);
-    row_count(row, "n_prompt", t->prompt);
-    row_count(row, "n_gen", t->generate);
-    row_count(row, "n_depth", t->depth);
-    row_text(row, "test_time", when);
-    row_number(row, "avg_ns", round(1e9 * seconds.mean));
-    row_number(row, "stddev_ns", round(1e9 * seconds.deviation));
-    row_number(row, "avg_ts", speed.mean);
-    row_number(row, "stddev_ts", speed.deviation);
-    row_samples(row, "samples_ns", got->seconds, got->n, 1e9);
-    row_samples(row, "samples_ts", got->speed, got->n, 1);
-    table_row(&j->table, row);
-}
 
 /* ---- all tests ---- */
 
@@ -191,17 +88,33 @@ static status plan_tests(job *j, const bench_settings *set, error *e) {
     return j->n ? OK : fail(e, E_USAGE, "nothing to test: all of --n-prompt, --n-gen and --pg are 0");
 }
 
+static status run_test(timed_test *t, const job *j, const model *m, const test *what, samples *out, error *e) {
+    TRY(timed_test_open(t, m, what, &j->settings->session, e));
+    if (!j->settings->no_warmup) TRY(timed_test_warm(t, e));
+    for (int64_t i = 0; i < j->settings->repetitions; i++) TRY(timed_test_run(t, out, e));
+    return OK;
+}
+
 static status bench_test(job *j, const char *path, const model *m, const test *t, error *e) {
-    char name[80];
-    test_name(t, name, sizeof name);
+    char name[TEST_NAME];
+    test_name(t, name);
     if (!j->settings->quiet) fprintf(stderr, "%s: %s, %lld times\n", path, name, (long long)j->settings->repetitions);
-    session *s = NULL;
-    samples got;
-    const status ran = run_test(&s, m, t, j->settings, &got, e);
-    if (ran == OK) show_row(j, path, m, s, t, &got);
-    session_close(&s);
-    if (ran == E_INTERRUPT) fprintf(stderr, "stopped in %s of %s, which has no row\n", name, path);
+    timed_test timed;
+    samples got = {0};
+    const status ran = run_test(&timed, j, m, t, &got, e);
+    if (ran == OK) table_row(&j->table, test_row(path, m, &j->settings->session, &timed, &got));
+    timed_test_close(&timed);
     return ran == OK ? OK : fail_in(e, path);
+}
+
+static status bench_pair(job *j, const char *path, const model *m, const test *t, error *e) {
+    return compare_test(&j->table, &j->compare, path, m, j->settings->peer_models.items[j->nth], t, e);
+}
+
+static void say_where(const test *t, const char *path) {
+    char name[TEST_NAME];
+    test_name(t, name);
+    fprintf(stderr, "stopped in %s of %s, which has no row\n", name, path);
 }
 
 static status bench_model(job *j, const char *path, const model *m, error *e) {
@@ -211,7 +124,9 @@ static status bench_model(job *j, const char *path, const model *m, error *e) {
                 test one = j->tests[i];
                 one.depth = j->depth.list[d];
                 one.threads = j->threads.list[t];
-                TRY(bench_test(j, path, m, &one, e));
+                const status s = j->each(j, path, m, &one, e);
+                if (s == E_INTERRUPT) say_where(&one, path);
+                TRY(s);
             }
         }
     }
@@ -228,8 +143,8 @@ static status check_model(job *j, const char *path, const model *m, error *e) {
             test t = j->tests[i];
             t.depth = j->depth.list[d];
             const size_t tokens = (size_t)t.depth + t.prompt + t.generate;
-            char name[80];
-            test_name(&t, name, sizeof name);
+            char name[TEST_NAME];
+            test_name(&t, name);
             if (tokens > context) return fail(e, E_USAGE, "%s of %zu tokens: the context of %s has %zu", name, tokens, path, context);
         }
     }
@@ -246,8 +161,9 @@ static status with_model(job *j, const char *path, model_step *step, error *e) {
 
 static status with_models(job *j, const args *a, model_step *step, error *e) {
     const text_list *models = &j->settings->models;
-    for (size_t i = 0; i < models->n; i++) TRY(with_model(j, models->items[i], step, e));
-    for (size_t i = 0; i < a->n_operands; i++) TRY(with_model(j, a->operands[i], step, e));
+    for (j->nth = 0; j->nth < models->n + a->n_operands; j->nth++) {
+        TRY(with_model(j, j->nth < models->n ? models->items[j->nth] : a->operands[j->nth - models->n], step, e));
+    }
     return OK;
 }
 
@@ -274,15 +190,29 @@ static status run_kernels(const args *a, error *e) {
     return set->probe ? bench_probe(&wish, e) : bench_kernels(&wish, e);
 }
 
+/* Models and peers are pairs in the order in which they are given. */
+static status plan_compare(job *j, size_t models, error *e) {
+    const bench_settings *set = j->settings;
+    if (set->peer_models.n != models) {
+        return fail(e, E_USAGE, "--compare: %zu models and %zu of --peer-model are no pairs", models, set->peer_models.n);
+    }
+    if (set->peer_flags.n > COMPARE_SETS) return fail(e, E_USAGE, "--peer-flags is given more than %d times", COMPARE_SETS);
+    j->each = bench_pair;
+    j->compare = (compare_wish){.flags = &set->peer_flags, .rounds = (size_t)set->repetitions, .quiet = set->quiet, .session = &set->session};
+    return peer_find(j->compare.program, set->peer, e);
+}
+
 static status run(const args *a, error *e) {
     const bench_settings *set = a->settings;
     if (set->kernels || set->probe) return run_kernels(a, e);
-    job j = {.settings = set};
-    if (set->models.n + a->n_operands == 0) return fail(e, E_USAGE, "no model: give one with -m");
+    job j = {.settings = set, .each = bench_test};
+    const size_t models = set->models.n + a->n_operands;
+    if (models == 0) return fail(e, E_USAGE, "no model: give one with -m");
     TRY(plan_tests(&j, set, e));
+    if (set->peer) TRY(plan_compare(&j, models, e));
     TRY(with_models(&j, a, check_model, e));
     signals_catch();
-    table_open(&j.table, set->output, columns);
+    table_open(&j.table, set->output, "llama_bench", set->peer ? compare_columns : columns);
     const status ran = with_models(&j, a, bench_model, e);
     if (ran == OK || ran == E_INTERRUPT) table_close(&j.table);
     return ran;
@@ -322,7 +252,7 @@ static const option options[] = {
      .value = "N",
      .offset = offsetof(bench_settings, repetitions),
      .min = 1,
-     .max = REPETITIONS,
+     .max = TEST_REPETITIONS,
      .help = "Times that each test is run, after one run to warm up (default: 5)."},
     {TEXT("threads", 't', threads, "N,...", "Numbers of threads (default: the physical cores that affinity and cgroup allow).")},
     KERNEL_OPTIONS(bench_settings),
@@ -337,6 +267,26 @@ static const option options[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(bench_settings, probe),
      .help = "Measure what the machine can do at best, and nothing else."},
+    {.name = "compare",
+     .kind = OPTION_TEXT,
+     .value = "FOLDER",
+     .offset = offsetof(bench_settings, peer),
+     .needs = "peer-model",
+     .excludes = "kernels|probe|no-warmup",
+     .help =
+         "Run llama-bench, which is in the folder or in its bin, in turn with us, and show the ratios of the speeds; -r is the number of rounds."},
+    {.name = "peer-model",
+     .kind = OPTION_LIST,
+     .value = "FILE",
+     .offset = offsetof(bench_settings, peer_models),
+     .needs = "compare",
+     .help = "A model of the peer, for the model that is given in the same place; repeatable."},
+    {.name = "peer-flags",
+     .kind = OPTION_LIST,
+     .value = "FLAGS",
+     .offset = offsetof(bench_settings, peer_flags),
+     .needs = "compare",
+     .help = "More options of the peer, such as '-fa 1 -ctk q8_0'; given again, the fastest set counts for each test (default: " COMPARE_FLAGS ")."},
     {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .offset = offsetof(bench_settings, quiet), .help = "Do not say on stderr what is tested."},
     {0},
 };
@@ -346,17 +296,23 @@ const command command_bench = {
     .summary = "Measure how fast models read prompts and write text.",
     .usage = "-m MODEL ...",
     .details =
-        "Tests are named as llama-bench names them: pp512 reads a prompt of 512 tokens at once, tg128 writes 128 tokens one by one, each with the "
-        "mean\n"
-        "speed and its standard deviation over the repetitions. --output json has the same keys as well.\n"
+        "Tests are named as llama-bench names them: pp512 reads a prompt of 512 tokens at once, tg128 writes 128 tokens one by one, each with the\n"
+        "mean speed and its standard deviation over the repetitions. JSON, CSV and SQL have its keys too.\n"
         "\n"
         "  bench -m model-q4.qbin -p 512 -n 128 -t 1,2 -r 3 -o json\n"
         "\n"
-        "With --kernels a row is one product of a matrix of the 1.1B shape with one token or with the tokens of -p: the weights that it reads in a "
-        "second "
-        "beside\n"
-        "what a probe reads, and its operations beside what the instruction set can do on registers. Without --isa each set of this CPU has its "
-        "rows.\n"
+        "With --compare both programs run each test in turn. The ratio is ours by theirs: the median of the rounds, the lowest and the highest, and "
+        "the\n"
+        "best run by the best. Sizes are ratios too. What of the read bandwidth our weights take while tokens are written stands beside the "
+        "bandwidth\n"
+        "that a probe measured before and after.\n"
+        "\n"
+        "  bench --compare llama.cpp/build -m model-q4.qbin --peer-model model.Q4_0.gguf -m model-q8.qbin --peer-model model.Q8_0.gguf -t 1,2\n"
+        "\n"
+        "With --kernels a row is one product of a matrix of the 1.1B shape with one token or with the tokens of -p: the weights that it reads in a\n"
+        "second beside what a probe reads, and its operations beside what the instruction set can do on registers. Without --isa each set of this "
+        "CPU\n"
+        "has its rows.\n"
         "\n"
         "  bench --kernels q4 q3 ternary5 --isa avx512 -t 1",
     .options = options,

@@ -3,36 +3,27 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/cpu.h"
 #include "base/pool.h"
 #include "kernels/kernels.h"
-#include "simd/probe.h"
+#include "tools/bench_probe.h"
 #include "tools/signals.h"
 #include "tools/table.h"
 
 enum {
-    LARGE = 256 << 20,   /* bytes of weights that few tokens pass over: more than caches hold */
     FEW = 8,             /* tokens */
     SMALL_HALF = 0x2c12, /* a scale */
-    PAGE = 4096,
 };
 
 /* Of the 1.1B shape: gate and up, down. */
 static const struct shape { size_t rows, k; } shapes[] = {{5632, 2048}, {2048, 5632}};
 
-typedef struct lane { /* what a thread has for itself */
-    void *scratch;
-    uint64_t sink;
-    double spent; /* seconds on a processor */
-} lane;
-
 /* What is measured, seen by all threads. */
 typedef struct work {
-    pool *pool;
-    lane *lanes;
+    stopwatch watch;
+    void **scratch; /* [threads] */
     const kernels *table;
     format format;
     layout layout;
@@ -42,67 +33,22 @@ typedef struct work {
     float *x, *y;
     acts acts;
     const probe *probe; /* of the table, or NULL */
-    pool_task *task;
 } work;
+
+static int threads_of(const work *w) {
+    return pool_threads(w->watch.pool);
+}
 
 /* ---- what is timed ---- */
 
 static void run_product(void *context, int thread) {
     work *w = context;
     linear_fn *run = kernels_linear(w->table, &w->format);
-    const range mine = pool_share(w->layout.groups, 1, thread, pool_threads(w->pool));
+    const range mine = pool_share(w->layout.groups, 1, thread, threads_of(w));
     for (size_t c = 0; c < w->copies; c++) {
         const matrix m = {&w->format, &w->layout, w->data + c * w->layout.bytes};
-        run(&m, &w->acts, mine.begin, mine.end, w->y, w->layout.groups * TILE_ROWS, w->lanes[thread].scratch);
+        run(&m, &w->acts, mine.begin, mine.end, w->y, w->layout.groups * TILE_ROWS, w->scratch[thread]);
     }
-}
-
-static void run_read(void *context, int thread) {
-    work *w = context;
-    const range mine = pool_share(w->copies * w->layout.bytes, PAGE, thread, pool_threads(w->pool));
-    w->lanes[thread].sink = probe_read(w->data + mine.begin, mine.end - mine.begin);
-}
-
-static void run_integer(void *context, int thread) {
-    (void)thread;
-    ((work *)context)->probe->integer();
-}
-
-static void run_floating(void *context, int thread) {
-    (void)thread;
-    ((work *)context)->probe->floating();
-}
-
-static double seconds_of_thread(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void run_timed(void *context, int thread) {
-    work *w = context;
-    const double start = seconds_of_thread();
-    w->task(w, thread);
-    w->lanes[thread].spent = seconds_of_thread() - start;
-}
-
-/* Seconds of one run: what the slowest thread spent on its processor. Others that use the machine do not count, as far as they leave the caches alone. */
-static double seconds_of(work *w, pool_task *task) {
-    double slowest = 0;
-    w->task = task;
-    pool_run(w->pool, run_timed, w);
-    for (int i = 0; i < pool_threads(w->pool); i++) slowest = fmax(slowest, w->lanes[i].spent);
-    return slowest;
-}
-
-/* The best of several runs that take at least a fiftieth of a second together. */
-static double best_of(work *w, pool_task *task, double best) {
-    for (double spent = 0; spent < 0.02;) {
-        const double seconds = seconds_of(w, task);
-        best = fmin(best, seconds);
-        spent += fmax(seconds, 1e-6);
-    }
-    return best;
 }
 
 typedef struct measured { /* best seconds of one run of each */
@@ -114,9 +60,9 @@ static measured measure(work *w, int repetitions) {
     const bool numbers = w->acts.code == ACT_F32;
     measured m = {INFINITY, INFINITY, INFINITY};
     for (int i = 0; i < repetitions && !signals_caught(); i++) {
-        m.product = best_of(w, run_product, m.product);
-        m.read = best_of(w, run_read, m.read);
-        if (w->probe) m.peak = best_of(w, numbers ? run_floating : run_integer, m.peak);
+        m.product = stopwatch_best(&w->watch, run_product, w, m.product);
+        m.read = stopwatch_read(&w->watch, w->data, w->copies * w->layout.bytes, m.read);
+        if (w->probe) m.peak = (numbers ? stopwatch_floating : stopwatch_integer)(&w->watch, w->probe, m.peak);
         if (m.product > 1) break;
     }
     return m;
@@ -127,10 +73,6 @@ static measured measure(work *w, int repetitions) {
 static uint64_t random_bits(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return *state >> 33;
-}
-
-static void *pages(size_t bytes) {
-    return aligned_alloc(PAGE, round_up(bytes, PAGE));
 }
 
 /* Any codes, and scales of moderate size. */
@@ -155,7 +97,7 @@ static bool encode(work *w, const kernels *set) {
     const size_t tiles = w->shape.k / TILE_K;
     free(w->acts.values);
     w->acts = (acts){.code = w->format.act, .n = w->tokens, .tiles = tiles, .width = w->tokens < set->panel ? w->tokens : set->panel};
-    uint8_t *room = pages(values + scales + sums);
+    uint8_t *room = probe_pages(values + scales + sums);
     if (!room) return false;
     w->acts.values = room;
     w->acts.scales = (float *)(void *)(room + values);
@@ -170,22 +112,22 @@ static void work_free(work *w) {
     free(w->x);
     free(w->y);
     free(w->acts.values);
-    for (int i = 0; w->lanes && i < pool_threads(w->pool); i++) free(w->lanes[i].scratch);
-    free(w->lanes);
-    pool_close(&w->pool);
+    for (int i = 0; w->scratch && i < threads_of(w); i++) free(w->scratch[i]);
+    free(w->scratch);
+    stopwatch_close(&w->watch);
 }
 
 static status work_make(work *w, error *e) {
-    const size_t threads = (size_t)pool_threads(w->pool);
+    const size_t threads = (size_t)threads_of(w);
     format_layout(&w->format, w->shape.rows, w->shape.k, &w->layout);
     const size_t bytes = w->layout.bytes;
-    w->copies = w->tokens <= FEW && bytes < LARGE ? LARGE / bytes : 1;
-    w->lanes = calloc(threads, sizeof *w->lanes);
-    w->data = pages(w->copies * bytes);
-    w->x = pages(w->tokens * w->shape.k * sizeof *w->x);
-    w->y = pages(w->tokens * w->layout.groups * TILE_ROWS * sizeof *w->y);
-    bool made = w->lanes && w->data && w->x && w->y;
-    for (size_t i = 0; made && i < threads; i++) made = (w->lanes[i].scratch = pages(linear_scratch_bytes(w->shape.k))) != NULL;
+    w->copies = w->tokens <= FEW && bytes < BEYOND_CACHES ? BEYOND_CACHES / bytes : 1;
+    w->scratch = calloc(threads, sizeof *w->scratch);
+    w->data = probe_pages(w->copies * bytes);
+    w->x = probe_pages(w->tokens * w->shape.k * sizeof *w->x);
+    w->y = probe_pages(w->tokens * w->layout.groups * TILE_ROWS * sizeof *w->y);
+    bool made = w->scratch && w->data && w->x && w->y;
+    for (size_t i = 0; made && i < threads; i++) made = (w->scratch[i] = probe_pages(linear_scratch_bytes(w->shape.k))) != NULL;
     if (!made) return fail(e, E_MEMORY, "no memory for %zu MiB of weights and %zu tokens", w->copies * bytes >> 20, w->tokens);
     fill_tensor(w->data, &w->format, &w->layout);
     for (size_t c = 1; c < w->copies; c++) memcpy(w->data + c * bytes, w->data, bytes);
@@ -199,14 +141,14 @@ static bool agrees(work *w) {
     enum { GROUPS = 2, LAST = 9, ROWS = GROUPS * TILE_ROWS };
     const size_t all = w->tokens, n = all < LAST ? all : LAST, ld = w->layout.groups * TILE_ROWS;
     const kernels *plain = kernel_tables[0];
-    float *y = pages(n * ROWS * sizeof *y), *x = w->x;
+    float *y = probe_pages(n * ROWS * sizeof *y), *x = w->x;
     w->tokens = n;
     w->x += (all - n) * w->shape.k;
     bool same = y && encode(w, plain);
     w->x = x;
     w->tokens = all;
     const matrix m = {&w->format, &w->layout, w->data};
-    if (same) kernels_linear(plain, &w->format)(&m, &w->acts, 0, GROUPS, y, ROWS, w->lanes[0].scratch);
+    if (same) kernels_linear(plain, &w->format)(&m, &w->acts, 0, GROUPS, y, ROWS, w->scratch[0]);
     for (size_t t = 0; same && t < n; t++) same = !memcmp(y + t * ROWS, w->y + (all - n + t) * ld, ROWS * sizeof *y);
     free(y);
     return same;
@@ -236,10 +178,10 @@ static void show_product(table *out, const work *w, const measured *m) {
     const double bytes = (double)(w->copies * w->layout.bytes);
     const double operations = 2.0 * (double)(w->shape.rows * w->shape.k * w->tokens * w->copies);
     const double each = !w->probe ? NAN : w->acts.code == ACT_F32 ? w->probe->float_operations : w->probe->operations;
-    const double peak = each * pool_threads(w->pool) / m->peak;
+    const double peak = each * threads_of(w) / m->peak;
     json_t *row = json_object();
     row_text(row, "isa", w->table->name);
-    row_count(row, "n_threads", (uint64_t)pool_threads(w->pool));
+    row_count(row, "n_threads", (uint64_t)threads_of(w));
     row_text(row, "format", name);
     row_number(row, "bits", format_bits(&w->format, w->shape.rows, w->shape.k));
     row_count(row, "rows", w->shape.rows);
@@ -255,13 +197,6 @@ static void show_product(table *out, const work *w, const measured *m) {
     table_row(out, row);
 }
 
-static const probe *probe_of(const kernels *set) {
-    for (const probe *p = probes; p->isa; p++) {
-        if (!strcmp(p->isa, set->name)) return p;
-    }
-    return NULL;
-}
-
 /* ---- all of them ---- */
 
 typedef struct plan {
@@ -271,14 +206,10 @@ typedef struct plan {
     uint32_t threads;
 } plan;
 
-static status open_pool(pool **out, uint32_t threads, error *e) {
-    return pool_open(out, threads ? (int)threads : cpu_threads(NULL, 0), e);
-}
-
 static status bench_product(plan *p, const format *f, struct shape shape, uint32_t tokens, error *e) {
     work w = {.table = p->isa, .format = *f, .shape = shape, .tokens = tokens, .probe = probe_of(p->isa)};
-    TRY(open_pool(&w.pool, p->threads, e));
-    status s = work_make(&w, e);
+    status s = stopwatch_open(&w.watch, p->threads, e);
+    if (s == OK) s = work_make(&w, e);
     if (s == OK) {
         const measured m = measure(&w, p->wish->repetitions);
         s = signals_check(e);
@@ -317,12 +248,12 @@ static status bench_names(plan *p, error *e) {
 }
 
 /* Calls step for each instruction set and number of threads that is wished. */
-static status with_sets(const kernels_wish *wish, const table_column *columns, status (*step)(plan *p, error *e), error *e) {
+static status with_sets(const kernels_wish *wish, const char *name, const table_column *columns, status (*step)(plan *p, error *e), error *e) {
     const kernels *only = NULL;
     if (wish->isa) TRY(kernels_choose(&only, wish->isa, e));
     plan p = {.wish = wish};
     signals_catch();
-    table_open(&p.table, wish->style, columns);
+    table_open(&p.table, wish->style, name, columns);
     status s = OK;
     for (const kernels *const *at = kernel_tables; s == OK && *at; at++) {
         p.isa = *at;
@@ -341,7 +272,7 @@ status bench_kernels(const kernels_wish *wish, error *e) {
     for (size_t i = 0; i < wish->n_names; i++) { /* before anything is timed */
         if (strcmp(wish->names[i], "all") != 0) TRY(format_parse(&f, wish->names[i], e));
     }
-    return with_sets(wish, product_columns, bench_names, e);
+    return with_sets(wish, "kernels", product_columns, bench_names, e);
 }
 
 /* ---- the probes alone ---- */
@@ -355,33 +286,43 @@ static const table_column probe_columns[] = {
     {0},
 };
 
-static status probe_step(plan *p, error *e) {
-    work w = {.table = p->isa, .probe = probe_of(p->isa), .copies = 1, .layout = {.bytes = LARGE}};
-    TRY(open_pool(&w.pool, p->threads, e));
-    const int threads = pool_threads(w.pool);
-    w.lanes = calloc((size_t)threads, sizeof *w.lanes);
-    w.data = pages(LARGE);
-    status s = w.lanes && w.data ? OK : fail(e, E_MEMORY, "no memory for %d MiB", LARGE >> 20);
-    if (s == OK) {
-        memset(w.data, 1, LARGE);
-        double read = INFINITY, integer = INFINITY, floating = INFINITY;
-        for (int i = 0; i < p->wish->repetitions && !signals_caught(); i++) {
-            read = best_of(&w, run_read, read);
-            if (w.probe) integer = best_of(&w, run_integer, integer);
-            if (w.probe) floating = best_of(&w, run_floating, floating);
-        }
-        json_t *row = json_object();
-        row_text(row, "isa", p->isa->name);
-        row_count(row, "n_threads", (uint64_t)threads);
-        row_number(row, "read_gb_s", LARGE / read * 1e-9);
-        row_number(row, "peak_int8_gop_s", w.probe ? w.probe->operations * threads / integer * 1e-9 : NAN);
-        row_number(row, "peak_f32_gop_s", w.probe ? w.probe->float_operations * threads / floating * 1e-9 : NAN);
-        table_row(&p->table, row);
+/* Best seconds of each. */
+static void probe_all(plan *p, stopwatch *w, const probe *of, const uint8_t *data, double *read, double *integer, double *floating) {
+    for (int i = 0; i < p->wish->repetitions && !signals_caught(); i++) {
+        *read = stopwatch_read(w, data, BEYOND_CACHES, *read);
+        if (of) *integer = stopwatch_integer(w, of, *integer);
+        if (of) *floating = stopwatch_floating(w, of, *floating);
     }
-    work_free(&w);
-    return s == OK ? signals_check(e) : s;
+}
+
+static void show_probe(plan *p, stopwatch *w, const uint8_t *data) {
+    const probe *of = probe_of(p->isa);
+    const int threads = pool_threads(w->pool);
+    double read = INFINITY, integer = INFINITY, floating = INFINITY;
+    probe_all(p, w, of, data, &read, &integer, &floating);
+    json_t *row = json_object();
+    row_text(row, "isa", p->isa->name);
+    row_count(row, "n_threads", (uint64_t)threads);
+    row_number(row, "read_gb_s", BEYOND_CACHES / read * 1e-9);
+    row_number(row, "peak_int8_gop_s", of ? of->operations * threads / integer * 1e-9 : NAN);
+    row_number(row, "peak_f32_gop_s", of ? of->float_operations * threads / floating * 1e-9 : NAN);
+    table_row(&p->table, row);
+}
+
+static status probe_step(plan *p, error *e) {
+    stopwatch w;
+    uint8_t *data = probe_pages(BEYOND_CACHES);
+    status s = data ? stopwatch_open(&w, p->threads, e) : fail(e, E_MEMORY, "no memory for %d MiB", BEYOND_CACHES >> 20);
+    if (s == OK) {
+        memset(data, 1, BEYOND_CACHES);
+        show_probe(p, &w, data);
+        s = signals_check(e);
+    }
+    if (data) stopwatch_close(&w);
+    free(data);
+    return s;
 }
 
 status bench_probe(const kernels_wish *wish, error *e) {
-    return with_sets(wish, probe_columns, probe_step, e);
+    return with_sets(wish, "probe", probe_columns, probe_step, e);
 }

@@ -158,7 +158,7 @@ void comparison_show(const comparison *c, const char *style) {
         if (wanted[columns[i].need]) shown[n++] = columns[i].column;
     }
     table t;
-    table_open(&t, style, shown);
+    table_open(&t, style, "comparison", shown);
     json_t **rows = calloc(c->n + 1, sizeof *rows);
     for (size_t i = 0; rows && i < c->n; i++) rows[i] = row_of(c, &c->results[i]);
     if (rows) table_measure(&t, rows, c->n);

@@ -177,21 +177,76 @@ static void jsonl_row(const table *t, const json_t *row) {
     putchar('\n');
 }
 
+/* ---- SQL: a table of the simple values, as llama-bench writes it: rows of both can be read into one ---- */
+
+static bool sql_has(const table *t, const char *key, const json_t *value) {
+    const table_column *c = t->columns;
+    while (c->title && strcmp(c->key, key)) c++;
+    return csv_has(value) && !(c->title && c->repeats);
+}
+
+static const char *sql_type(const json_t *value) {
+    return json_is_integer(value) || json_is_boolean(value) ? "INTEGER" : json_is_real(value) ? "REAL" : "TEXT";
+}
+
+static void sql_value(const json_t *value) {
+    if (!json_is_string(value)) {
+        char *text = json_is_boolean(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
+        fputs(json_is_null(value) ? "NULL" : text ? text : json_is_true(value) ? "1" : "0", stdout);
+        free(text);
+        return;
+    }
+    putchar('\'');
+    for (const char *text = json_string_value(value); *text; text++) printf(*text == '\'' ? "''" : "%c", *text);
+    putchar('\'');
+}
+
+static void sql_head(const table *t, const json_t *row) {
+    const char *key, *comma = "";
+    json_t *value;
+    printf("CREATE TABLE IF NOT EXISTS %s (", t->name);
+    json_object_foreach((json_t *)row, key, value) {
+        if (!sql_has(t, key, value)) continue;
+        printf("%s\n  %s %s", comma, key, sql_type(value));
+        comma = ",";
+    }
+    printf("\n);\n\n");
+}
+
+static void sql_row(const table *t, const json_t *row) {
+    if (!t->rows) sql_head(t, row);
+    const char *key, *comma = "";
+    json_t *value;
+    printf("INSERT INTO %s (", t->name);
+    json_object_foreach((json_t *)row, key, value) {
+        if (!sql_has(t, key, value)) continue;
+        printf("%s%s", comma, key);
+        comma = ", ";
+    }
+    printf(") VALUES (");
+    comma = "";
+    json_object_foreach((json_t *)row, key, value) {
+        if (!sql_has(t, key, value)) continue;
+        printf("%s", comma);
+        sql_value(value);
+        comma = ", ";
+    }
+    printf(");\n");
+}
+
 /* ---- all ---- */
 
 static const table_style styles[] = {
-    {"md", md_caption, md_row, no_end},
-    {"csv", no_caption, csv_row, no_end},
-    {"json", no_caption, json_row, json_close},
-    {"jsonl", no_caption, jsonl_row, no_end},
+    {"md", md_caption, md_row, no_end},       {"csv", no_caption, csv_row, no_end}, {"json", no_caption, json_row, json_close},
+    {"jsonl", no_caption, jsonl_row, no_end}, {"sql", no_caption, sql_row, no_end},
 };
 
 static int wider(int a, int b) {
     return a > b ? a : b;
 }
 
-void table_open(table *t, const char *style, const table_column *columns) {
-    *t = (table){.style = styles, .columns = columns};
+void table_open(table *t, const char *style, const char *name, const table_column *columns) {
+    *t = (table){.style = styles, .name = name, .columns = columns};
     for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) {
         if (!strcmp(styles[i].name, style)) t->style = &styles[i];
     }
