@@ -83,6 +83,28 @@ refused "two prompts are refused" 2 'one is enough'
 run "$BIN/run" -m "$MODEL" -p "$PROMPT $PROMPT $PROMPT" -c 8
 refused "a prompt longer than the context is refused with both numbers" 1 'has [0-9]+ tokens.* 8 '
 
+# ---- guesses ----
+
+# With guesses (--lookup) the text is the same, whatever is drawn; a text that repeats itself is guessed well.
+{ head -c 500 tests/data/tale.txt; echo; head -c 540 tests/data/tale.txt; } >"$WORK/copy"
+wrong=
+right=0
+for how in "--temp 0" "--temp 0 --repeat-penalty 1.2" "-s 1" "-s 2 --temp 1.5 --top-k 0 -t 1" "-s 3 -b 2" "-s 4 --ignore-eos -c 400" "-s 5 -n 7" "-s 6 -n 1"; do
+    for prompt in "-f $WORK/copy" "-p Once"; do
+        # shellcheck disable=SC2086
+        run "$BIN/run" -m "$MODEL" $prompt -n 90 $how -q
+        cp "$WORK/out" "$WORK/text"
+        # shellcheck disable=SC2086
+        run "$BIN/run" -m "$MODEL" $prompt -n 90 $how -q --lookup --json-timings
+        { [ $code -eq 0 ] && cmp -s "$WORK/out" "$WORK/text"; } || wrong="$wrong;$prompt $how"
+        right=$((right + $(sed 's/.*"right_tokens": \([0-9]*\).*/\1/' "$WORK/err")))
+    done
+done
+check "--lookup changes no text$wrong" [ -z "$wrong" ]
+check "and guesses well where a text repeats itself" [ $right -ge 20 ]
+run "$BIN/run" -m "$MODEL" -f "$WORK/copy" -n 60 --temp 0 --lookup
+check "the timings tell how well" grep -qE '^lookup +[0-9]+ tokens guessed, [0-9]+ of them right$' "$WORK/err"
+
 # ---- what is printed where ----
 
 run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 8

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/lookahead.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "tools/command.h"
@@ -18,7 +19,7 @@
 typedef struct run_settings {
     const char *model, *prompt, *file, *prompt_ids;
     int64_t predict;
-    bool escape, ignore_eos, hide_prompt, ids, json_timings, quiet;
+    bool escape, lookup, ignore_eos, hide_prompt, ids, json_timings, quiet;
     session_flags session;
     sampling_flags sampling;
 } run_settings;
@@ -28,6 +29,7 @@ typedef struct generation {
     const run_settings *settings;
     model *model;
     session *session;
+    lookahead *text;
     sampler *sampler;
     decoder *decoder;
     id_list ids;      /* the prompt's */
@@ -115,14 +117,14 @@ static bool is_end(const spec *s, int32_t id) {
 
 static status evaluate_prompt(generation *g, error *e) {
     const double start = clock_seconds();
-    const status code = session_eval(g->session, g->ids.ids, g->ids.n, NULL, e);
+    const status code = lookahead_prompt(g->text, g->ids.ids, g->ids.n, e);
     g->times.prompt_tokens = session_position(g->session);
     g->times.prompt = clock_seconds() - start;
     return code;
 }
 
 static int32_t draw(generation *g) {
-    const float *logits = session_logits(g->session);
+    const float *logits = lookahead_logits(g->text);
     if (!g->logits) return sampler_draw(g->sampler, logits);
     const spec *s = model_spec(g->model);
     memcpy(g->logits, logits, s->vocab * sizeof *logits);
@@ -130,21 +132,21 @@ static int32_t draw(generation *g) {
     return sampler_draw(g->sampler, g->logits);
 }
 
-static bool wants_more(const generation *g) {
-    return g->settings->predict < 0 || g->generated < (size_t)g->settings->predict;
+static size_t wanted(const generation *g) {
+    return g->settings->predict < 0 ? SIZE_MAX : (size_t)g->settings->predict - g->generated;
 }
 
 static status generate(generation *g, error *e) {
     const double start = clock_seconds();
-    while (wants_more(g)) {
+    while (wanted(g)) {
         const int32_t id = draw(g);
         g->generated++;
         if (g->times.first_token == 0) g->times.first_token = clock_seconds() - g->times.start;
         if (is_end(model_spec(g->model), id)) break;
         TRY(show(g, id, true, e));
         TRY(signals_check(e));
-        if (!wants_more(g) || session_position(g->session) == session_context(g->session)) break;
-        TRY(session_eval(g->session, &id, 1, NULL, e));
+        if (!wanted(g) || lookahead_position(g->text) == session_context(g->session)) break;
+        TRY(lookahead_take(g->text, id, wanted(g) - 1, e));
         g->times.generated_tokens++;
         g->times.generation = clock_seconds() - start;
     }
@@ -194,6 +196,7 @@ static status prepare(generation *g, const args *a, error *e) {
     g->times.cache_bytes = memory.cache;
     g->times.scratch_bytes = memory.scratch;
     TRY(read_ids(g, e));
+    TRY(lookahead_open(&g->text, g->session, model_spec(g->model)->vocab, set->lookup, e));
     TRY(open_sampler(g, a, e));
     if (!set->ids && !g->model->tokenizer) return fail(e, E_USAGE, "%s has no tokenizer; ask for --ids", set->model);
     if (!set->ids) TRY(decoder_open(&g->decoder, g->model->tokenizer, true, e));
@@ -204,6 +207,7 @@ static status prepare(generation *g, const args *a, error *e) {
 static void release(generation *g) {
     decoder_close(&g->decoder);
     sampler_close(&g->sampler);
+    lookahead_close(&g->text);
     session_close(&g->session);
     model_close(&g->model);
     free(g->logits);
@@ -218,6 +222,7 @@ static status run_model(const args *a, error *e) {
         code = prompt_and_generate(&g, e);
         const status rest = code == OK || code == E_INTERRUPT ? show_rest(&g, e) : OK;
         if (code == OK) code = rest;
+        g.times.lookup = lookahead_count(g.text);
         if (g.settings->json_timings || !g.settings->quiet) timings_print(&g.times, g.settings->json_timings);
     }
     release(&g);
@@ -236,6 +241,7 @@ static const option options[] = {
      .help = "The text to continue; - or no prompt at all reads standard input."},
     {.name = "file", .letter = 'f', .kind = OPTION_TEXT, .value = "FILE", AT(file), .help = "Read the prompt from a file.", .alias = "prompt-file"},
     {.name = "prompt-ids",
+     .excludes = "prompt|file|escape",
      .kind = OPTION_TEXT,
      .value = "IDS",
      AT(prompt_ids),
@@ -257,6 +263,10 @@ static const option options[] = {
     CONTEXT_OPTION(run_settings),
     SESSION_OPTIONS(run_settings),
     SAMPLING_OPTIONS(run_settings),
+    {.name = "lookup",
+     .kind = OPTION_FLAG,
+     AT(lookup),
+     .help = "Guess tokens from what is in the text already and check several at once: the same text, sooner where it repeats itself."},
     {.name = "ignore-eos", .kind = OPTION_FLAG, AT(ignore_eos), .help = "Never draw an end token."},
     {.name = "no-display-prompt", .kind = OPTION_FLAG, AT(hide_prompt), .help = "Print only what is generated."},
     {.name = "ids", .kind = OPTION_FLAG, AT(ids), .help = "Print token ids, separated by commas, instead of text."},

@@ -38,9 +38,10 @@ static void print_json(const timings *t) {
     fprintf(stderr,
             "{\"load_ms\": %.3f, \"prompt_tokens\": %zu, \"prompt_ms\": %.3f, \"prompt_tokens_per_second\": %.3f, \"generated_tokens\": %zu, "
             "\"generation_ms\": %.3f, \"generated_tokens_per_second\": %.3f, \"first_token_ms\": %.3f, \"peak_bytes\": %zu, \"private_bytes\": %zu, "
-            "\"cache_bytes\": %zu, \"scratch_bytes\": %zu}\n",
+            "\"cache_bytes\": %zu, \"scratch_bytes\": %zu, \"guessed_tokens\": %zu, \"right_tokens\": %zu}\n",
             t->load * 1e3, t->prompt_tokens, t->prompt * 1e3, per_second(t->prompt_tokens, t->prompt), t->generated_tokens, t->generation * 1e3,
-            per_second(t->generated_tokens, t->generation), t->first_token * 1e3, peak_bytes(), private_bytes(), t->cache_bytes, t->scratch_bytes);
+            per_second(t->generated_tokens, t->generation), t->first_token * 1e3, peak_bytes(), private_bytes(), t->cache_bytes, t->scratch_bytes,
+            t->lookup.guessed, t->lookup.right);
 }
 
 static void print_text(const timings *t) {
@@ -50,6 +51,7 @@ static void print_text(const timings *t) {
     if (t->first_token > 0) fprintf(stderr, "   first token after %.1f ms", t->first_token * 1e3);
     fprintf(stderr, "\ngeneration %10.1f ms %7zu tokens %10.2f tokens/s\n", t->generation * 1e3, t->generated_tokens,
             per_second(t->generated_tokens, t->generation));
+    if (t->lookup.guessed) fprintf(stderr, "lookup     %10zu tokens guessed, %zu of them right\n", t->lookup.guessed, t->lookup.right);
     fprintf(stderr, "memory     %10.1f MB at most, %.1f MB of it private (room for KV cache %.1f MB, scratch %.1f MB)\n", (double)peak_bytes() / mb,
             (double)private_bytes() / mb, (double)t->cache_bytes / mb, (double)t->scratch_bytes / mb);
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "engine/lookahead.h"
+
 typedef struct timings { /* seconds of a monotonic clock, counted from `start`; 0: not reached */
     double start;
     double load;        /* until the model and the session were ready */
@@ -13,6 +15,7 @@ typedef struct timings { /* seconds of a monotonic clock, counted from `start`; 
     double first_token; /* when the first token was drawn */
     size_t prompt_tokens, generated_tokens;
     size_t cache_bytes, scratch_bytes;
+    lookahead_counts lookup;
 } timings;
 
 double clock_seconds(void);
