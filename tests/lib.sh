@@ -27,6 +27,15 @@ run() {
     code=$?
 }
 
+# demo_in FORMAT ...: the demo model as $WORK/FORMAT.qbin
+demo_in() {
+    local format
+    for format; do
+        run "$BIN/convert" models/demo "$format" -o "$WORK/$format.qbin"
+        ends "the demo model in $format" 0
+    done
+}
+
 # check NAME COMMAND ...: the command succeeds
 check() {
     local name=$1

@@ -1,8 +1,7 @@
 # bench: tests, names and keys of llama-bench. Speeds are not judged here.
 . tests/lib.sh
 
-run "$BIN/convert" models/demo q4 -o "$WORK/q4.qbin"
-ends "the demo model in q4" 0
+demo_in q4
 model=$WORK/q4.qbin
 
 run "$BIN/bench" -m "$model" -p 16 -n 4 -r 2 -t 1,2 -q

@@ -3,10 +3,7 @@
 
 demo=models/demo
 tale=tests/data/tale.txt
-run "$BIN/convert" $demo f16 -o "$WORK/f16.qbin"
-ends "the demo model in f16" 0
-run "$BIN/convert" $demo q4 -o "$WORK/q4.qbin"
-ends "the demo model in q4" 0
+demo_in f16 q4
 cal() { run "$BIN/calibrate" -m "$WORK/f16.qbin" -f $tale -c 64 "$@"; }
 
 # ---- the file ----

@@ -4,11 +4,7 @@
 demo=models/demo
 tale=tests/data/tale.txt
 
-run "$BIN/convert" $demo f16 -o "$WORK/f16.qbin"
-ends "the demo model in f16" 0
-run "$BIN/convert" $demo q8 -o "$WORK/q8.qbin"
-run "$BIN/convert" $demo q4 -o "$WORK/q4.qbin"
-ends "the demo model in q4" 0
+demo_in f16 q8 q4
 
 # column NAME [ROW]: of the last run's CSV
 column() { awk -F, -v name="$1" -v row="${2:-1}" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i } NR == row + 1 { print $c }' "$WORK/out"; }

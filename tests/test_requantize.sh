@@ -76,11 +76,17 @@ else
 fi
 
 # dequantize
+sleep 0 &
+dead=$!
+wait $dead
 run "$BIN/dequantize" "$Q/q4.qbin" "$Q/hf" --model $DEMO -q
 ends "to a folder" 0
 check "with config" grep -q '"torch_dtype": "float16"' "$Q/hf/config.json"
 check "tokenizer" cmp -s $DEMO/tokenizer.json "$Q/hf/tokenizer.json"
 check "and generation defaults" grep -q '"top_k": 40' "$Q/hf/generation_config.json"
+: >"$Q/hf/model.safetensors.tmp-$dead"
+run "$BIN/dequantize" "$Q/q4.qbin" "$Q/hf" --model $DEMO --force -q
+check "what a killed one left is removed" [ ! -e "$Q/hf/model.safetensors.tmp-$dead" ]
 run "$BIN/dequantize" "$Q/q4.qbin" "$Q/hf" --model $DEMO
 refused "what is there is not replaced" 2 'is there already; --force'
 run "$BIN/dequantize" "$Q/q4.qbin" "$Q/new" --model "$Q"

@@ -78,6 +78,8 @@ greedy -p "$PROMPT" --ids
 ids=$(cat "$WORK/out")
 greedy --prompt-ids "$(echo "$ids" | cut -d, -f1-4)" -n 0 --ids
 check "--prompt-ids takes what --ids gives" [ "$(cat "$WORK/out")" = "$(echo "$ids" | cut -d, -f1-4)" ]
+run "$BIN/run" -m "$MODEL" -n 1 -p a --prompt-ids 1,2
+refused "a prompt and its ids are refused" 2 '--prompt-ids cannot go with --prompt'
 run "$BIN/run" -m "$MODEL" -n 1 -p a -f "$WORK/prompt"
 refused "two prompts are refused" 2 'one is enough'
 run "$BIN/run" -m "$MODEL" -p "$PROMPT $PROMPT $PROMPT" -c 8

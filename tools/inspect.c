@@ -25,6 +25,7 @@ static const option options[] = {
      .offset = offsetof(inspect_settings, verify),
      .help = "Read the whole file, check every checksum and all padding, and print OK; a file that fails ends with exit code 3."},
     {.name = "recipe",
+     .excludes = "json",
      .kind = OPTION_FLAG,
      .offset = offsetof(inspect_settings, recipe),
      .help = "Print only the formats, as a recipe that convert --recipe takes."},
