@@ -8,46 +8,86 @@
 #include "encode.h"
 #include "kernel_data.h"
 
-/* A cache of one head, filled by its own store functions, and queries with their running softmax. */
+/* A cache of one head, filled by the store functions of its types, and queries with their running softmax. */
 typedef struct head {
+    const kernels *table;
+    const cache_type *key_type, *value_type;
     size_t dim, pad, positions; /* positions: room for whole chunks */
     float *keys, *values;       /* [positions][dim] as they were stored, for the reference */
     float *q;                   /* [ATTEND_QUERIES][dim] */
+    float *encoded;             /* [ATTEND_QUERIES][pad]: q as the type of the keys wants it */
     uint8_t *key_bytes, *value_bytes;
     float *m, *l, *o, *scratch; /* guarded */
 } head;
 
-enum { SCRATCH = ATTEND_QUERIES * ATTEND_CHUNK };
+/* A pair of types, by name. */
+typedef struct types {
+    const char *key, *value;
+} types;
 
-static head head_of(const cache_type *c, size_t dim, size_t chunks, const content *what, uint64_t seed) {
-    head h = {.dim = dim, .pad = round_up(dim, 16), .positions = chunks * ATTEND_CHUNK};
+static const cache_type *cache_named(const kernels *t, const char *name) {
+    for (const cache_type *const *c = t->caches; *c; c++) {
+        if (!strcmp((*c)->name, name)) return *c;
+    }
+    cr_assert(0, "%s lacks cache type %s", t->name, name);
+    return NULL;
+}
+
+/* Each type of keys with the same of values and with the next. */
+static types pair_nth(size_t i) {
+    const cache_type *const *list = scalar_table->caches;
+    size_t n = 0;
+    while (list[n]) n++;
+    if (i >= 2 * n) return (types){NULL, NULL};
+    return (types){list[i / 2]->name, list[(i / 2 + i % 2) % n]->name};
+}
+#define EACH_PAIR(c)                                  \
+    for (size_t nth_ = 0; pair_nth(nth_).key; nth_++) \
+        for (const types *c = &(types){pair_nth(nth_).key, pair_nth(nth_).value}; c; c = NULL)
+
+enum { DIM_MAX = 256 };
+
+/* x [dim] as a type wants it; until the next call. */
+static const float *turned(const cache_type *c, const float *x, size_t dim) {
+    static _Alignas(64) float out[DIM_MAX];
+    memcpy(out, x, dim * sizeof *x);
+    if (c->turn) c->turn(out, dim);
+    return out;
+}
+
+static head head_of(const kernels *t, const types *c, size_t dim, size_t chunks, const content *what, uint64_t seed) {
+    head h = {t, cache_named(t, c->key), cache_named(t, c->value), .dim = dim, .pad = round_up(dim, 16), .positions = chunks * ATTEND_CHUNK};
+    const size_t units = h.positions / CACHE_POSITIONS;
     h.keys = aligned_zeros(h.positions * dim * sizeof(float));
     h.values = aligned_zeros(h.positions * dim * sizeof(float));
     h.q = aligned_zeros(ATTEND_QUERIES * dim * sizeof(float));
-    h.key_bytes = aligned_zeros(h.positions * dim * c->bytes);
-    h.value_bytes = aligned_zeros(h.positions * h.pad * c->bytes);
+    h.encoded = aligned_zeros(ATTEND_QUERIES * h.pad * sizeof(float));
+    h.key_bytes = aligned_zeros(units * h.key_type->key_bytes(dim));
+    h.value_bytes = aligned_zeros(units * h.value_type->value_bytes(dim));
     for (size_t i = 0; i < ATTEND_QUERIES * dim; i++) h.q[i] = 0.5f * random_uniform(&seed);
     for (size_t p = 0; p < h.positions; p++) {
         for (size_t d = 0; d < dim; d++) {
             h.keys[p * dim + d] = what->value(&seed);
             h.values[p * dim + d] = what->value(&seed);
         }
-        c->store_key(h.key_bytes, dim, p, h.keys + p * dim);
-        c->store_value(h.value_bytes + p * h.pad * c->bytes, dim, h.values + p * dim);
+        h.key_type->store_key(h.key_bytes, dim, p, turned(h.key_type, h.keys + p * dim, dim));
+        h.value_type->store_value(h.value_bytes, dim, p, turned(h.value_type, h.values + p * dim, dim));
     }
+    for (size_t i = 0; i < ATTEND_QUERIES; i++) h.key_type->query(h.encoded + i * h.pad, dim, turned(h.key_type, h.q + i * dim, dim));
     h.m = guarded(ATTEND_QUERIES);
     h.l = guarded(ATTEND_QUERIES);
     h.o = guarded(ATTEND_QUERIES * h.pad);
-    h.scratch = guarded(SCRATCH + ATTEND_QUERIES * h.pad);
+    h.scratch = guarded(ATTEND_SCRATCH(h.pad));
     return h;
 }
 
 static void head_free(head *h) {
     cr_assert(guards_whole(h->m, ATTEND_QUERIES) && guards_whole(h->l, ATTEND_QUERIES) && guards_whole(h->o, ATTEND_QUERIES * h->pad) &&
-              guards_whole(h->scratch, SCRATCH + ATTEND_QUERIES * h->pad));
+              guards_whole(h->scratch, ATTEND_SCRATCH(h->pad)));
     free(h->keys);
     free(h->values);
     free(h->q);
+    free(h->encoded);
     free(h->key_bytes);
     free(h->value_bytes);
     guarded_free(h->m);
@@ -78,20 +118,22 @@ static size_t within(size_t position, size_t chunk) {
 }
 
 /* All chunks in order, queries [first, first + count) of the view. */
-static void attend(const cache_type *c, head *h, const view *v, size_t first, size_t count) {
+static void attend(head *h, const view *v, size_t first, size_t count) {
     for (size_t i = 0; i < count; i++) {
         h->m[i] = -INFINITY;
         h->l[i] = 0;
         memset(h->o + i * h->pad, 0, h->pad * sizeof(float));
     }
     for (size_t chunk = 0; chunk < h->positions / ATTEND_CHUNK; chunk++) {
-        attend_args a = {h->q + first * h->dim,
-                         count,
-                         h->dim,
-                         h->pad,
-                         h->key_bytes + chunk * ATTEND_CHUNK * h->dim * c->bytes,
-                         h->value_bytes + chunk * ATTEND_CHUNK * h->pad * c->bytes,
-                         .count = 0,
+        const size_t unit = chunk * ATTEND_CHUNK / CACHE_POSITIONS;
+        attend_args a = {.key_type = h->key_type,
+                         .value_type = h->value_type,
+                         .q = h->encoded + first * h->pad,
+                         .queries = count,
+                         .head_dim = h->dim,
+                         .head_pad = h->pad,
+                         .keys = h->key_bytes + unit * h->key_type->key_bytes(h->dim),
+                         .values = h->value_bytes + unit * h->value_type->value_bytes(h->dim),
                          .m = h->m,
                          .l = h->l,
                          .o = h->o,
@@ -99,21 +141,10 @@ static void attend(const cache_type *c, head *h, const view *v, size_t first, si
         for (size_t i = 0; i < count; i++) {
             a.from[i] = (uint16_t)within(v->from[first + i], chunk);
             a.to[i] = (uint16_t)within(v->to[first + i], chunk);
-            a.count = a.to[i] > a.count ? a.to[i] : a.count;
         }
-        if (a.count > 0) c->attend(&a);
+        h->table->attend(&a);
     }
 }
-
-static const cache_type *cache_named(const kernels *t, const char *name) {
-    for (const cache_type *c = t->caches; c->name; c++) {
-        if (!strcmp(c->name, name)) return c;
-    }
-    cr_assert(0, "%s lacks cache type %s", t->name, name);
-    return NULL;
-}
-
-#define EACH_CACHE(c) for (const cache_type *c = scalar_table->caches; c->name; c++)
 
 /* ---- against doubles ---- */
 
@@ -128,26 +159,42 @@ static void check_query(const head *h, const view *v, size_t i, double tolerance
         top = fmax(top, score[p]);
     }
     for (size_t p = v->from[i]; p < v->to[i]; p++) sum += score[p] = exp(score[p] - top);
-    for (size_t d = 0; d < h->pad; d++) {
+    const float *o = turned(h->value_type, h->o + i * h->pad, h->dim);
+    for (size_t d = 0; d < h->dim; d++) {
         double want = 0;
-        for (size_t p = v->from[i]; p < v->to[i] && d < h->dim; p++) want += score[p] / sum * (double)h->values[p * h->dim + d];
-        const double got = (double)h->o[i * h->pad + d] / (double)h->l[i];
-        cr_assert_leq(fabs(got - want), tolerance, "query %zu of %zu, [%zu, %zu), dim %zu: %g instead of %g", i, v->queries, v->from[i], v->to[i], d,
-                      got, want);
+        for (size_t p = v->from[i]; p < v->to[i]; p++) want += score[p] / sum * (double)h->values[p * h->dim + d];
+        const double got = (double)o[d] / (double)h->l[i];
+        cr_assert_leq(fabs(got - want), tolerance, "%s, %s: query %zu of %zu, [%zu, %zu), dim %zu: %g instead of %g", h->key_type->name,
+                      h->value_type->name, i, v->queries, v->from[i], v->to[i], d, got, want);
     }
+    for (size_t d = h->dim; d < h->pad; d++) cr_assert_eq(h->o[i * h->pad + d], 0);
     free(score);
+}
+
+/* How far a result may be off where keys, values and queries lie in -1 .. 1: by what is rounded of a type. */
+static double tolerance_of(const types *c) {
+    static const struct {
+        const char *name;
+        double error;
+    } list[] = {{"f32", 2e-6}, {"f16", 1e-3}, {"q8", 2e-2}, {"q4", 2e-1}};
+    double sum = 0;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        if (!strcmp(list[i].name, c->key)) sum += list[i].error;
+        if (!strcmp(list[i].name, c->value)) sum += list[i].error;
+    }
+    return sum;
 }
 
 Test(attend, scalar_agrees_with_doubles) {
     static const size_t dims[] = {1, 16, 20, 64, 80};
     uint64_t seed = 1;
-    EACH_CACHE(c) {
+    EACH_PAIR(c) {
         for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
-            head h = head_of(c, dims[i], 3, content_named("random"), i);
+            head h = head_of(scalar_table, c, dims[i], 3, content_named("random"), i);
             for (size_t queries = 1; queries <= ATTEND_QUERIES; queries++) {
                 const view v = random_view(queries, h.positions, &seed);
-                attend(c, &h, &v, 0, queries);
-                for (size_t q = 0; q < queries; q++) check_query(&h, &v, q, c->bytes == 2 ? 2e-3 : 4e-6);
+                attend(&h, &v, 0, queries);
+                for (size_t q = 0; q < queries; q++) check_query(&h, &v, q, tolerance_of(c));
             }
             head_free(&h);
         }
@@ -162,22 +209,26 @@ static void expect_same(const head *a, size_t i, const head *b, size_t j, const 
     cr_assert_eq(first_difference(a->o + i * a->pad, b->o + j * b->pad, a->pad), a->pad, "%s: o of query %zu", why, i);
 }
 
+static bool same_cache(const head *a, const head *b) {
+    const size_t units = a->positions / CACHE_POSITIONS;
+    return !memcmp(a->key_bytes, b->key_bytes, units * a->key_type->key_bytes(a->dim)) &&
+           !memcmp(a->value_bytes, b->value_bytes, units * a->value_type->value_bytes(a->dim));
+}
+
 Test(attend, tables_agree) {
     static const size_t dims[] = {4, 16, 40, 64, 128};
     uint64_t seed = 2;
-    EACH_CACHE(c) {
+    EACH_PAIR(c) {
         for (const content *what = contents; what->name; what++) {
             for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
-                head expected = head_of(c, dims[i], 2, what, i);
+                head expected = head_of(scalar_table, c, dims[i], 2, what, i);
                 const size_t queries = 1 + i % ATTEND_QUERIES;
                 const view v = random_view(queries, expected.positions, &seed);
-                attend(c, &expected, &v, 0, queries);
+                attend(&expected, &v, 0, queries);
                 EACH_TABLE(t) {
-                    const cache_type *same = cache_named(t, c->name);
-                    head got = head_of(same, dims[i], 2, what, i);
-                    cr_assert(!what->finite || !memcmp(got.value_bytes, expected.value_bytes, got.positions * got.pad * c->bytes), "%s", t->name);
-                    cr_assert(!what->finite || !memcmp(got.key_bytes, expected.key_bytes, got.positions * got.dim * c->bytes), "%s", t->name);
-                    attend(same, &got, &v, 0, queries);
+                    head got = head_of(t, c, dims[i], 2, what, i);
+                    cr_assert(!what->finite || same_cache(&got, &expected), "%s: %s, %s", t->name, c->key, c->value);
+                    attend(&got, &v, 0, queries);
                     for (size_t q = 0; q < queries; q++) expect_same(&expected, q, &got, q, t->name);
                     head_free(&got);
                 }
@@ -190,14 +241,14 @@ Test(attend, tables_agree) {
 Test(attend, a_query_has_the_same_bits_alone) {
     uint64_t seed = 3;
     EACH_TABLE(t) {
-        for (const cache_type *c = t->caches; c->name; c++) {
+        EACH_PAIR(c) {
             for (size_t round = 0; round < 40; round++) {
                 const size_t queries = 2 + round % 7;
-                head tile = head_of(c, 48, 2, content_named("random"), round), alone = head_of(c, 48, 2, content_named("random"), round);
+                head tile = head_of(t, c, 48, 2, content_named("random"), round), alone = head_of(t, c, 48, 2, content_named("random"), round);
                 const view v = random_view(queries, tile.positions, &seed);
-                attend(c, &tile, &v, 0, queries);
+                attend(&tile, &v, 0, queries);
                 for (size_t q = 0; q < queries; q++) {
-                    attend(c, &alone, &v, q, 1);
+                    attend(&alone, &v, q, 1);
                     expect_same(&tile, q, &alone, 0, t->name);
                 }
                 head_free(&tile);
@@ -212,17 +263,17 @@ Test(attend, what_is_not_seen_changes_no_bit) {
     enum { DIM = 24, FROM = 100, TO = 300 };
     const view v = {.queries = 3, .from = {FROM, FROM + 5, 0}, .to = {TO, TO - 7, 512}};
     EACH_TABLE(t) {
-        for (const cache_type *c = t->caches; c->name; c++) {
-            head clean = head_of(c, DIM, 2, content_named("random"), 9), dirty = head_of(c, DIM, 2, content_named("random"), 9);
+        EACH_PAIR(c) {
+            head clean = head_of(t, c, DIM, 2, content_named("random"), 9), dirty = head_of(t, c, DIM, 2, content_named("random"), 9);
             float bad[DIM];
             for (size_t d = 0; d < DIM; d++) bad[d] = d % 3 == 0 ? NAN : d % 3 == 1 ? INFINITY : -1e4f;
             for (size_t p = 0; p < 512; p++) {
                 if (p >= FROM && p < TO) continue;
-                c->store_key(dirty.key_bytes, DIM, p, bad);
-                c->store_value(dirty.value_bytes + p * dirty.pad * c->bytes, DIM, bad);
+                dirty.key_type->store_key(dirty.key_bytes, DIM, p, bad);
+                dirty.value_type->store_value(dirty.value_bytes, DIM, p, bad);
             }
-            attend(c, &clean, &v, 0, 3);
-            attend(c, &dirty, &v, 0, 3);
+            attend(&clean, &v, 0, 3);
+            attend(&dirty, &v, 0, 3);
             for (size_t q = 0; q < 2; q++) expect_same(&clean, q, &dirty, q, t->name);
             head_free(&clean);
             head_free(&dirty);
@@ -243,7 +294,7 @@ Test(attend, the_cache_is_laid_out_as_the_header_says) {
             cr_assert_eq(keys[i], i / (16 * DIM) == 2 && i % 16 == 5 ? x[d] : 0.0f);
         }
         memset(row, 0xff, sizeof row);
-        c->store_value(row, DIM, x);
+        c->store_value(row, DIM, 0, x);
         for (size_t d = 0; d < PAD; d++) cr_assert_eq(row[d], d < DIM ? x[d] : 0.0f);
         free(keys);
     }

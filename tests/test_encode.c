@@ -132,8 +132,8 @@ Test(encode, parts_make_the_whole) {
 /* ---- half floats ---- */
 
 static const cache_type *cache_named(const kernels *t, const char *name) {
-    for (const cache_type *c = t->caches; c->name; c++) {
-        if (!strcmp(c->name, name)) return c;
+    for (const cache_type *const *c = t->caches; *c; c++) {
+        if (!strcmp((*c)->name, name)) return *c;
     }
     cr_assert(0, "%s has no cache type %s", t->name, name);
     return NULL;
@@ -141,7 +141,7 @@ static const cache_type *cache_named(const kernels *t, const char *name) {
 
 static void check_half(const cache_type *c, float x) {
     uint16_t got[16];
-    c->store_value(got, 1, &x);
+    c->store_value(got, 1, 0, &x);
     const uint16_t want = f16_of_f32(x);
     cr_assert(got[0] == want || (isnan(x) && isnan(f32_of_f16(got[0]))), "%a becomes %04x, not %04x", (double)x, got[0], want);
 }

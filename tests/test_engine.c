@@ -81,7 +81,7 @@ static void agrees(spec *s, const tiny *t, double tolerance) {
     tiny_ids(ids, N, vocab, 5);
     double *wanted = calloc((size_t)N * vocab, sizeof *wanted);
     reference_logits(m, ids, N, wanted);
-    float *got = evaluate(m, &(session_options){.threads = 2, .batch = 33, .cache = "f32"}, ids, N, N);
+    float *got = evaluate(m, &(session_options){.threads = 2, .batch = 33, .key_type = "f32", .value_type = "f32"}, ids, N, N);
     const double d = distance(got, wanted, (size_t)N * vocab);
     cr_assert_leq(d, tolerance, "%s differs by %g of the largest logit", t->format ? t->format : "f32", d);
     free(got), free(wanted);
@@ -236,19 +236,21 @@ static void same_everywhere(spec *s, const tiny *t, const char *cache) {
     model *m = open_tiny(s, t);
     int32_t ids[LONG];
     tiny_ids(ids, LONG, model_spec(m)->vocab, 9);
-    float *wanted = evaluate(m, &(session_options){.threads = 1, .batch = 512, .isa = "scalar", .cache = cache}, ids, LONG, LONG);
+    float *wanted =
+        evaluate(m, &(session_options){.threads = 1, .batch = 512, .isa = "scalar", .key_type = cache, .value_type = cache}, ids, LONG, LONG);
     const char *what = t->format ? t->format : "f32";
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         for (size_t j = 0; j < sizeof batches / sizeof *batches; j++) {
-            same(m, &(session_options){.threads = threads[i], .batch = batches[j], .cache = cache}, ids, LONG, wanted, what);
+            same(m, &(session_options){.threads = threads[i], .batch = batches[j], .key_type = cache, .value_type = cache}, ids, LONG, wanted, what);
         }
     }
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) same(m, &(session_options){.threads = 2, .cache = cache}, ids, calls[i], wanted, what);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        same(m, &(session_options){.threads = 2, .key_type = cache, .value_type = cache}, ids, calls[i], wanted, what);
     for (const kernels *const *k = kernel_tables; *k; k++) {
         const kernels *usable;
         if (kernels_choose(&usable, (*k)->name, NULL) != OK) continue;
-        same(m, &(session_options){.threads = 2, .batch = 50, .isa = (*k)->name, .cache = cache}, ids, LONG, wanted, what);
-        same(m, &(session_options){.threads = 1, .batch = 1, .isa = (*k)->name, .cache = cache}, ids, LONG, wanted, what);
+        same(m, &(session_options){.threads = 2, .batch = 50, .isa = (*k)->name, .key_type = cache, .value_type = cache}, ids, LONG, wanted, what);
+        same(m, &(session_options){.threads = 1, .batch = 1, .isa = (*k)->name, .key_type = cache, .value_type = cache}, ids, LONG, wanted, what);
     }
     free(wanted);
     model_close(&m);
@@ -263,6 +265,14 @@ Test(engine, same_bits_in_f32) {
 Test(engine, same_bits_with_an_f16_cache_and_mixed_formats) {
     spec s = tiny_spec_aligned();
     same_everywhere(&s, &(tiny){.format = "q4", .other = "q8-b32", .seed = 11}, "f16");
+}
+
+Test(engine, same_bits_with_coded_caches) {
+    spec s = tiny_spec_aligned();
+    s.window[1] = 300;
+    same_everywhere(&s, &(tiny){.format = "q4", .other = "q8-b32", .seed = 17}, "q8");
+    s = tiny_spec_aligned();
+    same_everywhere(&s, &(tiny){.format = "q4", .other = "q8-b32", .seed = 18}, "q4");
 }
 
 Test(engine, same_bits_with_inputs_encoded_by_token) {
@@ -343,7 +353,9 @@ Test(engine, refuses_what_does_not_fit) {
     cr_assert_eq(session_eval(s, ids, 2, NULL, &e), E_RUN);
     cr_assert_eq(session_position(s), 0);
     session_close(&s);
-    cr_assert_eq(session_open(&s, m, &(session_options){.cache = "f8"}, &e), E_USAGE);
+    cr_assert_eq(session_open(&s, m, &(session_options){.key_type = "f8"}, &e), E_USAGE);
+    cr_assert_eq(session_open(&s, m, &(session_options){.value_type = "f8"}, &e), E_USAGE);
+    cr_assert(strstr(e.text, "f8") && strstr(e.text, "f16"), "%s", e.text);
     cr_assert_null(s);
     cr_assert_eq(session_open(&s, m, &(session_options){.isa = "z80"}, &e), E_USAGE);
     model_close(&m);
@@ -373,8 +385,12 @@ Test(engine, a_sink_gets_each_wanted_position_once) {
 Test(engine, the_cache_follows_the_weights) {
     spec sp = tiny_spec_aligned();
     model *m = open_tiny(&sp, &(tiny){.format = "f32"});
-    session *plain = open_session(m, (session_options){.context = 64}), *half = open_session(m, (session_options){.context = 64, .cache = "f16"});
+    session *plain = open_session(m, (session_options){.context = 64}),
+            *half = open_session(m, (session_options){.context = 64, .key_type = "f16", .value_type = "f16"});
     cr_assert_eq(session_bytes(plain).cache, 2 * session_bytes(half).cache);
-    session_close(&plain), session_close(&half);
+    session *keys = open_session(m, (session_options){.context = 64, .key_type = "f16"});
+    session *values = open_session(m, (session_options){.context = 64, .value_type = "f16"});
+    cr_assert_eq(session_bytes(keys).cache + session_bytes(values).cache, session_bytes(plain).cache + session_bytes(half).cache);
+    session_close(&plain), session_close(&half), session_close(&keys), session_close(&values);
     model_close(&m);
 }

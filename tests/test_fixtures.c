@@ -136,7 +136,7 @@ static void check_folder(const char *folder) {
         if (kernels_choose(&usable, (*k)->name, NULL) != OK) continue;
         check_model(m, &x, &(session_options){.threads = 2, .isa = (*k)->name}, 5e-5, folder);
     }
-    check_model(m, &x, &(session_options){.threads = 1, .cache = "f16"}, 5e-3, folder);
+    check_model(m, &x, &(session_options){.threads = 1, .key_type = "f16", .value_type = "f16"}, 5e-3, folder);
     model_close(&m);
     free_expected(&x);
 }

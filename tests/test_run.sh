@@ -107,6 +107,28 @@ check "and guesses well where a text repeats itself" [ $right -ge 20 ]
 run "$BIN/run" -m "$MODEL" -f "$WORK/copy" -n 60 --temp 0 --lookup
 check "the timings tell how well" grep -qE '^lookup +[0-9]+ tokens guessed, [0-9]+ of them right$' "$WORK/err"
 
+# ---- the KV cache ----
+
+cache_bytes() { sed 's/.*"cache_bytes": \([0-9]*\).*/\1/' "$WORK/err"; }
+for c in f32 f16 q8 q4; do
+    for o in "-b 1 -t 2" "-b 64 -t 3"; do
+        run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 40 --temp 0 -q --json-timings -ctk $c -ctv $c $o
+        ends "-ctk $c -ctv $c $o" 0
+        [ "$o" = "-b 1 -t 2" ] && cp "$WORK/out" "$WORK/text.$c"
+        check "the same text whatever the batch" same "$WORK/out" "$WORK/text.$c"
+    done
+    cache_bytes >"$WORK/bytes.$c"
+done
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 40 --temp 0 -q --json-timings --cache-type q8
+check "--cache-type is both" same "$WORK/out" "$WORK/text.q8"
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 40 --temp 0 -q --json-timings --cache-type q4 --cache-type-k f16
+check "but for the one that is given too" [ $((2 * $(cache_bytes))) -eq $(($(cat "$WORK/bytes.q4") + $(cat "$WORK/bytes.f16"))) ]
+check "q8 is little more than half of f16" [ $((100 * $(cat "$WORK/bytes.q8"))) -le $((54 * $(cat "$WORK/bytes.f16"))) ]
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" -ctk q5
+refused "an unknown type of keys" 2 '^error: -ctk: .*f16.*q8.*q4.*f32'
+run "$BIN/run" -m "$MODEL" -p "$PROMPT" --cache-type-v=f8
+refused "an unknown type of values" 2 '^error: --cache-type-v: .*f16'
+
 # ---- what is printed where ----
 
 run "$BIN/run" -m "$MODEL" -p "$PROMPT" -n 8

@@ -157,10 +157,13 @@ static status keep_result(job *j, size_t i, error *e) {
     return subject_verdict(&r->verdict, s, j->compared ? j->subjects : NULL, e);
 }
 
+/* The reference keeps the usual cache: beside itself a model shows what another type costs. */
 static status open_subject(job *j, size_t i, error *e) {
-    const session_options o = session_flags_options(&j->settings->session);
+    const bool reference = j->compared && i == 0;
+    session_options o = session_flags_options(&j->settings->session);
+    if (reference) o.key_type = o.value_type = NULL;
     const entry *it = &j->entries[i];
-    return subject_open(&j->subjects[i], it->path, it->model, &o, &it->windows, j->compared && i > 0, e);
+    return subject_open(&j->subjects[i], it->path, it->model, &o, &it->windows, j->compared && !reference, e);
 }
 
 /* Entries [first, first + n) go through the windows together; with a reference these are all. Stopped, these have gone through some of them: that is a
@@ -333,6 +336,10 @@ const command command_perplexity = {
         "likely. Of several files those are marked that no other file beats: with no more bytes and no higher divergence, or perplexity.\n"
         "\n"
         "  perplexity -f wiki.test.raw --chunks 20 --reference model-f16.qbin model-q8.qbin model-q4.qbin\n"
+        "\n"
+        "Types of the KV cache are for the models; the reference keeps the usual one. So a model beside itself shows what a type costs:\n"
+        "\n"
+        "  perplexity -f wiki.test.raw --chunks 20 --reference model.qbin model.qbin --cache-type q8\n"
         "\n"
         "The result does not depend on threads, batches and instruction set. Ctrl-C ends it with what is complete (exit code 130).\n",
     .options = options,

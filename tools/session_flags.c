@@ -9,7 +9,8 @@ session_options session_flags_options(const session_flags *f) {
         .batch = (uint32_t)f->batch,
         .threads = (int)f->threads,
         .isa = f->isa,
-        .cache = f->cache,
+        .key_type = f->cache_keys ? f->cache_keys : f->cache,
+        .value_type = f->cache_values ? f->cache_values : f->cache,
         .stopped = signals_stopped,
         .activations = f->activations,
     };

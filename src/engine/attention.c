@@ -51,11 +51,15 @@ static bool next_item(const session *s, deal *d, item *out) {
 }
 
 static uint8_t *keys_of(const session *s, const block *b, size_t kv_head) {
-    return b->keys + kv_head * s->capacity * s->spec->head_dim * s->cache->bytes;
+    return b->keys + kv_head * (s->capacity / CACHE_POSITIONS) * s->key_unit;
 }
 
 static uint8_t *values_of(const session *s, const block *b, size_t kv_head) {
-    return b->values + kv_head * s->capacity * s->head_pad * s->cache->bytes;
+    return b->values + kv_head * (s->capacity / CACHE_POSITIONS) * s->value_unit;
+}
+
+static void turn(const cache_type *type, float *head, size_t dim) {
+    if (type->turn) type->turn(head, dim);
 }
 
 static void rotate(const session *s, float *head, size_t token) {
@@ -70,8 +74,10 @@ void attention_store(session *s, const block *b, int thread) {
         for (size_t t = it.t0; t < it.t1; t++) {
             const size_t position = s->position + t, at = t * s->key + it.kv_head * dim;
             rotate(s, s->k + at, t);
-            s->cache->store_key(keys, dim, position, s->k + at);
-            s->cache->store_value(values + position * s->head_pad * s->cache->bytes, dim, s->v + at);
+            turn(s->key_type, s->k + at, dim);
+            turn(s->value_type, s->v + at, dim);
+            s->key_type->store_key(keys, dim, position, s->k + at);
+            s->value_type->store_value(values, dim, position, s->v + at);
         }
     }
 }
@@ -94,14 +100,17 @@ static void start_softmax(const session *s, worker *w, size_t queries) {
 static void load_queries(const session *s, worker *w, item it, size_t queries) {
     const size_t dim = s->spec->head_dim;
     for (size_t i = 0; i < queries; i++) {
-        memcpy(w->q + i * dim, query_at(s, it, i), dim * sizeof *w->q);
-        rotate(s, w->q + i * dim, it.t0 + i / group_of(s));
+        memcpy(w->query, query_at(s, it, i), dim * sizeof *w->query);
+        rotate(s, w->query, it.t0 + i / group_of(s));
+        s->kernels->scale(w->query, s->spec->attention_scale, dim);
+        turn(s->key_type, w->query, dim);
+        s->key_type->query(w->q + i * s->head_pad, dim, w->query);
     }
-    s->kernels->scale(w->q, s->spec->attention_scale, queries * dim);
 }
 
 static void store_result(const session *s, item it, size_t i, float *o, float sum) {
     s->kernels->scale(o, 1.0f / sum, s->head_pad);
+    turn(s->value_type, o, s->spec->head_dim);
     memcpy(query_at(s, it, i), o, s->spec->head_dim * sizeof *o);
 }
 
@@ -116,13 +125,17 @@ static uint16_t clip(size_t x, size_t start) {
 
 /* Queries [q0, q0 + count) of the item against the chunk of keys that starts at position `start`. */
 static void attend_chunk(const session *s, const block *b, worker *w, item it, size_t q0, size_t count, size_t start) {
+    const size_t unit = start / CACHE_POSITIONS;
+    bool any = false;
     attend_args a = {
-        .q = w->q + q0 * s->spec->head_dim,
+        .key_type = s->key_type,
+        .value_type = s->value_type,
+        .q = w->q + q0 * s->head_pad,
         .queries = count,
         .head_dim = s->spec->head_dim,
         .head_pad = s->head_pad,
-        .keys = keys_of(s, b, it.kv_head) + start * s->spec->head_dim * s->cache->bytes,
-        .values = values_of(s, b, it.kv_head) + start * s->head_pad * s->cache->bytes,
+        .keys = keys_of(s, b, it.kv_head) + unit * s->key_unit,
+        .values = values_of(s, b, it.kv_head) + unit * s->value_unit,
         .m = w->max + q0,
         .l = w->sum + q0,
         .o = w->o + q0 * s->head_pad,
@@ -132,9 +145,9 @@ static void attend_chunk(const session *s, const block *b, worker *w, item it, s
         const range seen = seen_from(s->position + it.t0 + (q0 + i) / group_of(s), b->window);
         a.from[i] = clip(seen.begin, start);
         a.to[i] = clip(seen.end, start);
-        if (a.to[i] > a.from[i] && a.to[i] > a.count) a.count = a.to[i];
+        any = any || a.to[i] > a.from[i];
     }
-    if (a.count) s->cache->attend(&a);
+    if (any) s->kernels->attend(&a);
 }
 
 static void attend_item_chunk(const session *s, const block *b, worker *w, item it, size_t queries, size_t start) {

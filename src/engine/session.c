@@ -1,6 +1,7 @@
 #include "engine/session.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,6 @@ enum {
     BATCH_DEFAULT = 512,
     BATCH_MAX = 1 << 16,
     SLICE_FLOATS = 4 << 20, /* room for logits: what fits of whole panels, at least one */
-    POSITIONS_PAD = 16,     /* of the keys' layout */
 };
 
 /* ---- what a session is made of ---- */
@@ -60,19 +60,20 @@ static void worker_layout(const session *s, worker *w, arena *a) {
     w->rows = arena_take(a, s->kernels->panel * s->hidden, f);
     w->gate = arena_take(a, s->batch * BLOCK_ROWS, f);
     w->up = arena_take(a, s->batch * BLOCK_ROWS, f);
-    w->q = arena_take(a, queries * s->spec->head_dim, f);
+    w->q = arena_take(a, queries * s->head_pad, f);
+    w->query = arena_take(a, s->head_pad, f);
     w->o = arena_take(a, queries * s->head_pad, f);
     w->max = arena_take(a, queries, f);
     w->sum = arena_take(a, queries, f);
-    w->attend = arena_take(a, ATTEND_QUERIES * (ATTEND_CHUNK + s->head_pad), f);
+    w->attend = arena_take(a, ATTEND_SCRATCH(s->head_pad), f);
     w->linear = arena_take(a, linear_scratch_bytes(larger(widest_input(s), s->inner)), 1);
 }
 
 static void cache_layout(const session *s, arena *a) {
-    const size_t heads = s->spec->kv_heads, bytes = s->cache->bytes;
+    const size_t units = s->spec->kv_heads * (s->capacity / CACHE_POSITIONS);
     for (size_t i = 0; i < s->spec->layers; i++) {
-        s->blocks[i].keys = arena_take(a, heads * s->capacity, s->spec->head_dim * bytes);
-        s->blocks[i].values = arena_take(a, heads * s->capacity, s->head_pad * bytes);
+        s->blocks[i].keys = arena_take(a, units, s->key_unit);
+        s->blocks[i].values = arena_take(a, units, s->value_unit);
     }
 }
 
@@ -131,12 +132,20 @@ static bool rounds_nothing(const model *m) {
     return true;
 }
 
-static status choose_cache(session *s, const char *name, error *e) {
-    if (!name) name = rounds_nothing(s->model) ? "f32" : "f16";
-    for (const cache_type *c = s->kernels->caches; c->name; c++) {
-        if (strcmp(c->name, name) == 0) s->cache = c;
+static status find_cache_type(const cache_type **out, const session *s, const char *name, error *e) {
+    char names[64] = "";
+    for (const cache_type *const *c = s->kernels->caches; *c; c++) {
+        if (strcmp((*c)->name, name) == 0) *out = *c;
+        const size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", (*c)->name);
     }
-    return s->cache ? OK : fail(e, E_USAGE, "unknown type of the KV cache: %s", name);
+    return *out ? OK : fail(e, E_USAGE, "unknown type of the KV cache: %.40s; there are %s", name, names);
+}
+
+static status choose_cache(session *s, const session_options *o, error *e) {
+    const char *usual = rounds_nothing(s->model) ? "f32" : "f16";
+    TRY(find_cache_type(&s->key_type, s, o->key_type ? o->key_type : usual, e));
+    return find_cache_type(&s->value_type, s, o->value_type ? o->value_type : usual, e);
 }
 
 static void choose_functions(session *s) {
@@ -159,7 +168,7 @@ static status choose_sizes(session *s, const session_options *o, error *e) {
     const uint32_t context = sp->context < CONTEXT_DEFAULT ? sp->context : CONTEXT_DEFAULT;
     if (o->batch > BATCH_MAX) return fail(e, E_USAGE, "a batch of %u tokens is more than %d", o->batch, BATCH_MAX);
     s->context = o->context ? o->context : context;
-    s->capacity = round_up(s->context, POSITIONS_PAD);
+    s->capacity = round_up(s->context, CACHE_POSITIONS);
     s->batch = o->batch ? o->batch : BATCH_DEFAULT;
     if (s->batch > s->context) s->batch = s->context;
     s->hidden = round_up(sp->hidden, TILE_K);
@@ -167,6 +176,8 @@ static status choose_sizes(session *s, const session_options *o, error *e) {
     s->query = round_up((size_t)sp->heads * sp->head_dim, TILE_K);
     s->key = round_up((size_t)sp->kv_heads * sp->head_dim, TILE_K);
     s->head_pad = round_up(sp->head_dim, TILE_ROWS);
+    s->key_unit = s->key_type->key_bytes(sp->head_dim);
+    s->value_unit = s->value_type->value_bytes(sp->head_dim);
     s->item_tokens = attention_item_tokens(sp);
     const size_t panel = s->kernels->panel, panels = SLICE_FLOATS / logits_width(s) / panel;
     s->slice = panels ? panels * panel : panel;
@@ -178,8 +189,10 @@ static status take_memory(session *s, error *e) {
     arena measure = {0};
     session_layout(s, &measure);
     if (arena_open(&s->arena, measure.used, e) != OK) {
-        return fail(e, E_MEMORY, "no memory for a KV cache of %zu MB (%zu positions, %s) and %zu MB of scratch (batch %zu): try a smaller context",
-                    s->cache_bytes >> 20, s->context, s->cache->name, s->scratch_bytes >> 20, s->batch);
+        return fail(e, E_MEMORY,
+                    "no memory for a KV cache of %zu MB (%zu positions, %s and %s) and %zu MB of scratch (batch %zu): try a "
+                    "smaller context",
+                    s->cache_bytes >> 20, s->context, s->key_type->name, s->value_type->name, s->scratch_bytes >> 20, s->batch);
     }
     session_layout(s, &s->arena);
     return OK;
@@ -187,7 +200,7 @@ static status take_memory(session *s, error *e) {
 
 static status build(session *s, const session_options *o, error *e) {
     TRY(kernels_choose(&s->kernels, o->isa, e));
-    TRY(choose_cache(s, o->cache, e));
+    TRY(choose_cache(s, o, e));
     TRY(find_kernels(s, o->activations, e));
     TRY(choose_sizes(s, o, e));
     choose_functions(s);

@@ -23,14 +23,15 @@ typedef struct block { /* a layer: its weights with their kernels, and its keys 
     linear q, k, v, o, gate, up, down;
     encoding attn_in, heads_in, mlp_in, inner_in; /* of their inputs */
     uint32_t window;
-    uint8_t *keys, *values; /* [kv_heads][context / 16][head_dim][16], [kv_heads][context][head_pad] in the cache's type */
+    uint8_t *keys, *values; /* [kv_heads][capacity / CACHE_POSITIONS] units of their types */
 } block;
 
 typedef struct worker { /* what a thread alone writes */
     activation input;   /* of one token: then every thread encodes for itself, and nobody waits */
     float *rows;        /* [panel][hidden]: normalised tokens on their way to the encoder */
     float *gate, *up;   /* [batch][BLOCK_ROWS] */
-    float *q, *o;       /* of a work item of attention: [queries][head_dim], [queries][head_pad] */
+    float *q, *o;       /* of a work item of attention: [queries][head_pad], queries as the type of the keys wants them */
+    float *query;       /* [head_pad]: one on its way there */
     float *max, *sum;   /* [queries] */
     float *attend;      /* scratch of the attention kernel */
     void *linear;       /* scratch of the linear kernels */
@@ -44,7 +45,7 @@ struct session {
     const model *model;
     const spec *spec;
     const kernels *kernels;
-    const cache_type *cache;
+    const cache_type *key_type, *value_type; /* of the cache */
     gate_fn gate;
     void (*rope)(float *x, const float *table, size_t dims); /* NULL: none */
     const observer *observer;                                /* NULL: none */
@@ -57,13 +58,14 @@ struct session {
     encoding head_in;
     worker *workers; /* [threads] */
     size_t context, batch, position;
-    size_t capacity; /* positions that the cache has room for: the context padded to 16 */
+    size_t capacity; /* positions that the cache has room for: the context padded to CACHE_POSITIONS */
 
     /* sizes */
     size_t hidden, inner, query, key; /* widths as padded to 64 */
     size_t head_pad;
-    size_t item_tokens; /* of a work item of attention, at most */
-    size_t slice;       /* positions whose logits are computed together */
+    size_t key_unit, value_unit; /* bytes of CACHE_POSITIONS keys and values */
+    size_t item_tokens;          /* of a work item of attention, at most */
+    size_t slice;                /* positions whose logits are computed together */
     size_t cache_bytes, scratch_bytes;
 
     /* buffers of a batch */

@@ -71,25 +71,39 @@ typedef struct linear_kernel { /* a row of data: what it computes is told by the
 /* One query tile against one chunk of keys of one KV head. */
 enum { ATTEND_CHUNK = 256, ATTEND_QUERIES = 8 };
 typedef struct attend_args {
-    const float *q;                                    /* [queries][head_dim], rotated and scaled */
+    const struct cache_type *key_type, *value_type;
+    const float *q;                                    /* [queries][head_pad], rotated and scaled, as key_type->query made them */
     size_t queries;                                    /* 1 .. ATTEND_QUERIES */
     size_t head_dim, head_pad;                         /* head_pad: head_dim rounded up to 16 */
-    const void *keys;                                  /* of the chunk: [positions / 16][head_dim][16] in the cache's type */
-    const void *values;                                /* of the chunk: [positions][head_pad], padding zero */
-    size_t count;                                      /* positions of the chunk that exist, 1 .. 256 */
+    const uint8_t *keys, *values;                      /* of the chunk: units of CACHE_POSITIONS positions in their types */
     uint16_t from[ATTEND_QUERIES], to[ATTEND_QUERIES]; /* query i sees positions [from, to) of the chunk; from == to: none */
     /* running softmax of each query, merged in place in chunk order: start with m = -inf, l = 0, o = 0 */
     float *m, *l;   /* [queries] */
     float *o;       /* [queries][head_pad], not yet divided by l */
-    float *scratch; /* [ATTEND_QUERIES * ATTEND_CHUNK + ATTEND_QUERIES * head_pad] */
+    float *scratch; /* [ATTEND_SCRATCH(head_pad)] */
 } attend_args;
+#define ATTEND_SCRATCH(head_pad) ((size_t)ATTEND_QUERIES * (ATTEND_CHUNK + (head_pad)))
 
-typedef struct cache_type { /* what a key or value is stored as */
-    const char *name;       /* "f16", "f32" */
-    size_t bytes;
-    void (*store_key)(void *keys, size_t head_dim, size_t position, const float *x); /* one key into [..][head_dim][16]; keys = start of the head */
-    void (*store_value)(void *row, size_t head_dim, const float *x);
-    void (*attend)(const attend_args *a);
+/* What keys or values are stored as: a row of data, in one list. A cache is units of CACHE_POSITIONS positions of one KV head, one after the other; a unit
+ * has as many bytes as the type says, a multiple of 64. Positions come one at a time, in any order and from any thread: storing one writes no byte of another.
+ *
+ *   f16, f32   keys [4][head_dim][16 positions], values [positions][head_pad] with padding zero
+ *   coded      as attend_coded.c says: the tiles of weights, with positions or dimensions as the sixteen rows */
+enum { CACHE_POSITIONS = 64 };
+typedef struct cache_type {
+    const char *name;                                                                /* "f16", "f32", "q8" */
+    size_t (*key_bytes)(size_t head_dim);                                            /* of a unit */
+    size_t (*value_bytes)(size_t head_dim);                                          /* likewise */
+    void (*store_key)(void *keys, size_t head_dim, size_t position, const float *x); /* x [head_dim] of a position; keys = start of the head */
+    void (*store_value)(void *values, size_t head_dim, size_t position, const float *x);
+    /* What x [head_dim], a key and each query or a value, is before it is stored or multiplied: an orthonormal map and its own inverse, so that it also
+     * takes the result of attention back. NULL: x itself. */
+    void (*turn)(float *x, size_t head_dim);
+    void (*query)(float *q, size_t head_dim, const float *x); /* x [head_dim] as `score` wants it, in room for head_pad floats */
+    /* score[query][ATTEND_CHUNK] = q . key for positions [from, to) of the chunk at least; others of their vectors may get any number */
+    void (*score)(const attend_args *a, size_t from, size_t to, float *score);
+    /* o[query][head_pad] += sum of p[query][position] * value over the positions that the query sees, all of them in [from, to) */
+    void (*weigh)(const attend_args *a, size_t from, size_t to, const float *p, float *o);
 } cache_type;
 
 typedef struct kernels {
@@ -118,7 +132,8 @@ typedef struct kernels {
     /* sum of exp(x - max) over n, in 16 partial sums and a fixed tree, each partial in float pairs (compensated) */
     double (*sum_exp)(const float *x, size_t n, float max);
     void (*exp)(float *y, const float *x, size_t n); /* for tests and the sampler; <= 2 ulp, exp(-inf) = 0 */
-    const cache_type *caches;                        /* ends with name NULL */
+    const cache_type *const *caches;                 /* NULL-terminated */
+    void (*attend)(const attend_args *a);
     /* The running softmax of one query takes that of a later chunk, as `attend` does it: chunks that were attended to apart, each from the start
      * values, and are merged in their order give the same bits. o and chunk_o [head_pad], not yet divided. */
     void (*attend_merge)(float *m, float *l, float *o, float chunk_m, float chunk_l, const float *chunk_o, size_t head_pad);

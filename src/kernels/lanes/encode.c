@@ -1,8 +1,5 @@
 /* encode.c: activations into the panels that linear kernels read. */
-#include "lane.h"
-
-/* Blocks whose largest value is below this are stored as zeros: 127 / top would not be finite for the smallest of them. */
-#define TOP_MIN 0x1p-100f
+#include "bytes.h"
 
 /* Where a token stands: its panel's first tile, the panel's width, its place in it. */
 typedef struct seat {
@@ -12,11 +9,6 @@ typedef struct seat {
 FOLD seat seat_of(const acts *a, size_t t) {
     const size_t panel = t / a->width;
     return (seat){panel * a->width, acts_panel_tokens(a, panel), t % a->width};
-}
-
-/* How many of the `n` values from `from` lie before k. */
-FOLD size_t count_before(size_t from, size_t n, size_t k) {
-    return from >= k ? 0 : k - from < n ? k - from : n;
 }
 
 void LANE(encode_f32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, size_t t1, size_t tile0, size_t tile1) {
@@ -30,42 +22,6 @@ void LANE(encode_f32)(acts *a, const float *x, size_t ldx, size_t k, size_t t0, 
     }
 }
 
-/* BLOCK values, those past n zero. */
-FOLD void load_block(const float *x, size_t n, const int BLOCK, f32x16 *v) {
-    UNROLL for (int i = 0; i < BLOCK / 16; i++) {
-        const size_t have = count_before((size_t)i * 16, 16, n);
-        v[i] = have == 16 ? f32_load(x + i * 16) : f32_load_part(x + (have ? i * 16 : 0), have);
-    }
-}
-
-/* The largest magnitude is found on the bits, where a NaN is larger than infinity: what has either gets a scale that is not finite, so nothing is
- * hidden. */
-FOLD i32x16 magnitude(const f32x16 *v, const int BLOCK, i32x16 so_far) {
-    UNROLL for (int i = 0; i < BLOCK / 16; i++) so_far = i32_max(so_far, i32_bits(f32_abs(v[i])));
-    return so_far;
-}
-
-/* How values become bytes: code = (x - center) * by or (x - center) / scale. */
-typedef struct scaling {
-    float scale, by, center;
-} scaling;
-
-FOLD scaling scaling_of_top(i32x16 magnitudes) {
-    const float top = float_of_bits((uint32_t)i32_top(magnitudes));
-    return (scaling){.scale = top < TOP_MIN ? 0.0f : top / 127.0f, .by = top >= TOP_MIN ? 127.0f / top : 0.0f};
-}
-
-/* out[BLOCK] = v rounded into -127 .. 127; their sum. */
-FOLD int32_t store_codes(const f32x16 *v, const int BLOCK, int8_t *out) {
-    i32x16 total = i32_set(0);
-    UNROLL for (int i = 0; i < BLOCK / 16; i++) {
-        const i32x16 code = i32_round(f32_min(f32_set(127.0f), f32_max(v[i], f32_set(-127.0f))));
-        total = i32_add(total, code);
-        i32_store_i8(out + i * 16, code);
-    }
-    return i32_sum(total);
-}
-
 /* An encoding: what is found once for a token, and how a block becomes out[BLOCK] and *sum; returns the block's scale. */
 typedef struct encoding {
     scaling (*token)(const acts *a, const float *x, size_t k);
@@ -74,7 +30,7 @@ typedef struct encoding {
 
 FOLD float block_times(scaling s, f32x16 *v, const int BLOCK, int8_t *out, int32_t *sum) {
     UNROLL for (int i = 0; i < BLOCK / 16; i++) v[i] = f32_mul(v[i], f32_set(s.by));
-    *sum = store_codes(v, BLOCK, out);
+    *sum = store_codes(v, BLOCK, -127.0f, 127.0f, out);
     return s.scale;
 }
 
@@ -119,7 +75,7 @@ FOLD float block_about_center(scaling s, const float *x, size_t n, const int BLO
         const f32x16 code = f32_div(f32_sub(v[i], f32_set(s.center)), f32_set(s.scale));
         v[i] = have == 16 ? code : f32_select((1u << have) - 1, code, f32_set(0.0f));
     }
-    *sum = store_codes(v, BLOCK, out);
+    *sum = store_codes(v, BLOCK, -127.0f, 127.0f, out);
     return top < bits_of_float(INFINITY) ? s.scale : NAN;
 }
 

@@ -53,7 +53,8 @@ void LANE(rope_interleaved)(float *x, const float *table, size_t dims);
 
 /* Lists of linear kernels by source file; each ends with run NULL. */
 extern const linear_kernel LANE(linear_plain)[], LANE(linear_block64)[], LANE(linear_block32)[];
-extern const cache_type LANE(cache_types)[];
+extern const cache_type *const LANE(cache_types)[], LANE(cache_f16), LANE(cache_f32), LANE(cache_q8), LANE(cache_q4);
+void LANE(attend)(const attend_args *a);
 void LANE(attend_merge)(float *m, float *l, float *o, float chunk_m, float chunk_l, const float *chunk_o, size_t head_pad);
 
 #endif

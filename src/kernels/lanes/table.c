@@ -88,5 +88,6 @@ const kernels LANE(kernels) = {
     .sum_exp = sum_exp,
     .exp = exp_row,
     .caches = LANE(cache_types),
+    .attend = LANE(attend),
     .attend_merge = LANE(attend_merge),
 };
