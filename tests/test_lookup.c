@@ -6,6 +6,7 @@
 #include "engine/lookahead.h"
 #include "engine/lookup.h"
 #include "files.h"
+#include "kernels/kernels.h"
 #include "tiny.h"
 
 static const double free_of_charge[1 + LOOKUP_MOST] = {1, 1, 1, 1, 1, 1, 1}, usual[1 + LOOKUP_MOST] = {1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6};
@@ -99,7 +100,7 @@ Test(lookup, has_room_for_so_many_ids) {
 
 /* ---- with a model ---- */
 
-enum { TOKENS = 90, CONTEXT = 100 };
+enum { TOKENS = 150, CONTEXT = 160 }; /* some units of the cache */
 
 static model *open_model(void) {
     spec s = tiny_spec_aligned();
@@ -142,17 +143,23 @@ static float *grow(const model *m, bool guessing, const session_options *o, size
 Test(lookup, logits_are_those_without_guesses, .init = folder_open, .fini = folder_close) {
     const session_options options[] = {
         {.context = CONTEXT, .threads = 2}, {.context = CONTEXT, .threads = 1, .batch = 3}, {.context = TOKENS, .threads = 3}};
+    const kernels *k;
     model *m = open_model();
-    size_t right;
-    float *plain = grow(m, false, &options[0], &right);
-    cr_expect_eq(right, 0);
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        float *rows = grow(m, true, &options[i], &right);
-        cr_expect_gt(right, 0);
-        cr_expect_arr_eq(rows, plain, TOKENS * model_spec(m)->vocab * sizeof *rows);
-        free(rows);
+    cr_assert_eq(kernels_choose(&k, NULL, NULL), OK);
+    for (const cache_type *const *c = k->caches; *c; c++) {
+        size_t right;
+        float *plain = grow(m, false, &(session_options){.context = CONTEXT, .threads = 2, .key_type = (*c)->name, .value_type = (*c)->name}, &right);
+        cr_expect_eq(right, 0);
+        for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+            session_options o = options[i];
+            o.key_type = o.value_type = (*c)->name;
+            float *rows = grow(m, true, &o, &right);
+            cr_expect_gt(right, 0);
+            cr_expect_arr_eq(rows, plain, TOKENS * model_spec(m)->vocab * sizeof *rows, "%s", (*c)->name);
+            free(rows);
+        }
+        free(plain);
     }
-    free(plain);
     model_close(&m);
 }
 

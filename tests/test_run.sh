@@ -91,7 +91,7 @@ refused "a prompt longer than the context is refused with both numbers" 1 'has [
 { head -c 500 tests/data/tale.txt; echo; head -c 540 tests/data/tale.txt; } >"$WORK/copy"
 wrong=
 right=0
-for how in "--temp 0" "--temp 0 --repeat-penalty 1.2" "-s 1" "-s 2 --temp 1.5 --top-k 0 -t 1" "-s 3 -b 2" "-s 4 --ignore-eos -c 400" "-s 5 -n 7" "-s 6 -n 1"; do
+for how in "--temp 0" "--temp 0 --repeat-penalty 1.2" "-s 1" "-s 2 --temp 1.5 --top-k 0 -t 1" "-s 3 -b 2" "-s 4 --ignore-eos -c 400" "-s 5 -n 7" "-s 6 -n 1" "-s 7 -ctk q8 -ctv q4"; do
     for prompt in "-f $WORK/copy" "-p Once"; do
         # shellcheck disable=SC2086
         run "$BIN/run" -m "$MODEL" $prompt -n 90 $how -q
