@@ -45,7 +45,8 @@ enum {
 typedef enum grain { GRAIN_NONE, GRAIN_BLOCK, GRAIN_ROW, GRAIN_TENSOR } grain; /* what shares one scale */
 typedef enum scope { SCOPE_NONE, SCOPE_TENSOR, SCOPE_GROUP, SCOPE_ROW } scope; /* what shares one codebook */
 /* Encoding of the activations that it multiplies: as they are; int8 with a scale for each 64 or 32 values; int8 with one scale for all of a token; int8
- * with one scale and centre for the tensor, fixed by calibration. _64 and _32: sums of that many products are exact before the scale comes in. */
+ * with one scale and centre for the tensor, fixed by calibration. _64 and _32: sums of that many products are exact before the scale comes in, so
+ * _64 is not for weights in blocks of 32; _32 is for all, if weights share their scale or not. */
 typedef enum act_code { ACT_F32, ACT_I8_64, ACT_I8_32, ACT_TOKEN_64, ACT_TOKEN_32, ACT_STATIC_64, ACT_STATIC_32, ACT_CODES } act_code;
 
 static inline bool act_is_static(act_code act) {
@@ -87,13 +88,14 @@ bool format_layout(const format *f, uint64_t rows, uint64_t k, layout *out);
 /* Bits per weight of a matrix of that shape, everything counted. */
 double format_bits(const format *f, uint64_t rows, uint64_t k);
 
-/* A name is a spelling of a descriptor: <prefix><bits>[a][-b32|-b64|-b128|-row|-group|-tensor][@token|@static|@f32]. `a`: with a minimum. Bits are left
- * out where the family has one width, the grain where it is the family's own, and no @ is int8 activations with a scale for each block. Every
- * combination that a family defines is accepted, in any case; another is E_USAGE and the message names the nearest. */
+/* A name is a spelling of a descriptor: <prefix><bits>[a][-b32|-b64|-b128|-row|-group|-tensor][@b32|@b64|@token|@static|@f32]. `a`: with a minimum.
+ * Bits are left out where the family has one width, the grain where it is the family's own. No @ is int8 activations with a scale for each 32 values
+ * where weights share one by 32 or have 8 bits, else for each 64. Every combination that a family defines is accepted, in any case, but for @b64 of
+ * weights in blocks of 32; another is E_USAGE and the message names the nearest. */
 status format_parse(format *out, const char *name, error *e);
 void format_name(const format *f, char name[FORMAT_NAME]); /* the canonical spelling */
-/* Makes the format multiply activations "block", "token", "static" or "f32" (plain families know only f32 and stay as they are); false for another
- * name. */
+/* Makes the format multiply activations "block" (as without an @), "b32", "b64", "token", "static" or "f32" (plain families know only f32
+ * and stay as they are, as weights in blocks of 32 do for "b64"); false for another name. */
 bool format_set_act(format *f, const char *name);
 bool format_equal(const format *a, const format *b);
 bool format_valid(const format *f); /* is it a combination of fields that its family defines? */

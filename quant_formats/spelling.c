@@ -21,15 +21,18 @@ static const grain_word grain_words[] = {
 
 typedef struct act_word {
     const char *text;
-    act_code by64, by32; /* the second if the block is 32 */
-    const char *name;    /* as an option of a command calls it */
+    const char *name;             /* as an option of a command calls it */
+    act_code narrow, wide, eight; /* if weights share a scale by 32; by more; by more, and have 8 bits. ACT_CODES: there is none */
 } act_word;
 
+/* Weights of 8 bits lose so little that activations in blocks of 64 would be most of the error: theirs are blocks of 32 whatever shares a scale. */
 static const act_word act_words[] = {
-    {"", ACT_I8_64, ACT_I8_32, "block"},
-    {"@token", ACT_TOKEN_64, ACT_TOKEN_32, "token"},
-    {"@static", ACT_STATIC_64, ACT_STATIC_32, "static"},
-    {"@f32", ACT_F32, ACT_F32, "f32"},
+    {"", "block", ACT_I8_32, ACT_I8_64, ACT_I8_32},
+    {"@b32", "b32", ACT_I8_32, ACT_I8_32, ACT_I8_32},
+    {"@b64", "b64", ACT_CODES, ACT_I8_64, ACT_I8_64},
+    {"@token", "token", ACT_TOKEN_32, ACT_TOKEN_64, ACT_TOKEN_64},
+    {"@static", "static", ACT_STATIC_32, ACT_STATIC_64, ACT_STATIC_64},
+    {"@f32", "f32", ACT_F32, ACT_F32, ACT_F32},
 };
 
 enum { GRAINS = sizeof grain_words / sizeof *grain_words, ACTS = sizeof act_words / sizeof *act_words, BITS_MAX = 8 };
@@ -38,10 +41,17 @@ static bool spells_bits(const family *of) {
     return (of->widths & (of->widths - 1)) != 0;
 }
 
+/* What the word means for a format; false if that is nothing. */
+static bool set_act(format *f, const act_word *a) {
+    const act_code act = f->block == 32 ? a->narrow : f->bits == 8 ? a->eight : a->wide;
+    if (act != ACT_CODES) f->act = act;
+    return act != ACT_CODES;
+}
+
 /* The descriptor that is spelled so; false if the family does not define it. */
 static bool combine(format *out, const family *of, unsigned bits, bool has_min, const grain_word *g, const act_word *a) {
-    *out = (format){of, (uint8_t)bits, has_min, g->grain, g->block, of->learn ? g->scope : SCOPE_NONE, g->block == 32 ? a->by32 : a->by64};
-    return (of->widths >> bits & 1) && (!has_min || of->minimum) && (g->scope != SCOPE_GROUP || of->learn);
+    *out = (format){of, (uint8_t)bits, has_min, g->grain, g->block, of->learn ? g->scope : SCOPE_NONE, ACT_F32};
+    return set_act(out, a) && (of->widths >> bits & 1) && (!has_min || of->minimum) && (g->scope != SCOPE_GROUP || of->learn);
 }
 
 static format plain_format(const family *of) {
@@ -69,7 +79,7 @@ static const act_word *find_act(const char *text) {
 bool format_set_act(format *f, const char *name) {
     for (size_t i = 0; i < ACTS; i++) {
         if (strcmp(act_words[i].name, name) != 0) continue;
-        if (!f->family->plain) f->act = f->block == 32 ? act_words[i].by32 : act_words[i].by64;
+        if (!f->family->plain) set_act(f, &act_words[i]);
         return true;
     }
     return false;
@@ -221,7 +231,7 @@ void format_grammar(char text[FORMAT_GRAMMAR]) {
         append(acts, sizeof acts, act_words[i].text);
     }
     snprintf(line, sizeof line,
-             "  %-36s  what shares a scale, and a learned codebook\n  %-36s  activations: one scale for a token, a fixed one, floats\n", grains,
+             "  %-36s  what shares a scale, and a learned codebook\n  %-36s  inputs: a scale for 32, 64 or a token, a fixed one, floats\n", grains,
              acts);
     append(text, FORMAT_GRAMMAR, line);
 }

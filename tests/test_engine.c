@@ -187,7 +187,8 @@ static void equal_logits(const model *a, const session_options *o, const model *
 
 /* A file with one encoding, told to use another, is the file with the other. */
 Test(engine, the_encoding_of_a_file_can_be_overridden) {
-    static const char *const names[] = {"block", "token", "f32"}, *const formats[] = {"q4", "q4@token", "q4@f32", "q4@static"};
+    static const char *const names[] = {"block", "b32", "b64", "token", "f32"};
+    static const char *const formats[] = {"q4", "q4@b32", "q4", "q4@token", "q4@f32", "q4@static"};
     static const session_options plain = {.threads = 2};
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {

@@ -19,13 +19,13 @@ static format linear(uint8_t bits, bool has_min, grain grain_of, uint16_t block)
     f.has_min = has_min;
     f.grain = grain_of;
     f.block = block;
-    f.act = block == 32 ? ACT_I8_32 : ACT_I8_64;
+    f.act = block == 32 || bits == 8 ? ACT_I8_32 : ACT_I8_64;
     return f;
 }
 
 /* ---- names and descriptors ---- */
 
-static const char *const acts[] = {"", "@token", "@static", "@f32"};
+static const char *const acts[] = {"", "@token", "@static", "@f32", "@b32", "@b64"};
 enum { ACTS = sizeof acts / sizeof *acts };
 
 /* Every descriptor, in turn: those of format_nth with all activations that a name can ask for. */
@@ -33,7 +33,7 @@ static bool any_format(size_t i, format *f) {
     char name[FORMAT_NAME];
     if (!format_nth(i / ACTS, f)) return false;
     format_name(f, name);
-    strcat(name, f->family->plain ? "" : acts[i % ACTS]);
+    strcat(name, f->family->plain || (f->block == 32 && i % ACTS == ACTS - 1) ? "" : acts[i % ACTS]);
     *f = parsed(name);
     return true;
 }
@@ -79,6 +79,10 @@ Test(formats, names_are_put_together) {
     } names[] = {
         {"q3a-b128@token", {.bits = 3, .has_min = true, .grain = GRAIN_BLOCK, .block = 128, .act = ACT_TOKEN_64}},
         {"q8-b32@static", {.bits = 8, .grain = GRAIN_BLOCK, .block = 32, .act = ACT_STATIC_32}},
+        {"q8", {.bits = 8, .grain = GRAIN_BLOCK, .block = 64, .act = ACT_I8_32}},
+        {"q8-row", {.bits = 8, .grain = GRAIN_ROW, .act = ACT_I8_32}},
+        {"q8a@b64", {.bits = 8, .has_min = true, .grain = GRAIN_BLOCK, .block = 64, .act = ACT_I8_64}},
+        {"q4@b32", {.bits = 4, .grain = GRAIN_BLOCK, .block = 64, .act = ACT_I8_32}},
         {"q5-row@f32", {.bits = 5, .grain = GRAIN_ROW, .act = ACT_F32}},
         {"km3-group", {.bits = 3, .grain = GRAIN_ROW, .scope = SCOPE_GROUP, .act = ACT_I8_64}},
         {"km2-row", {.bits = 2, .grain = GRAIN_ROW, .scope = SCOPE_ROW, .act = ACT_I8_64}},
@@ -94,8 +98,11 @@ Test(formats, names_are_put_together) {
         wanted.family = f.family;
         cr_expect(format_equal(&f, &wanted), "%s", names[i].name);
     }
-    const format q4 = parsed("q4"), same = parsed("q4-b64");
-    cr_expect(format_equal(&q4, &same));
+    const char *const twice[][2] = {{"q4", "q4-b64"}, {"q4", "q4@b64"}, {"q8", "q8@b32"}, {"q4-b32", "q4-b32@b32"}};
+    for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
+        const format f = parsed(twice[i][0]), same = parsed(twice[i][1]);
+        cr_expect(format_equal(&f, &same), "%s", twice[i][1]);
+    }
 }
 
 Test(formats, names_may_be_typed_in_capitals) {
@@ -115,6 +122,7 @@ Test(formats, unknown_name_suggests_the_nearest) {
                                     {"q7", "'q"},
                                     {"q4@tokn", "'q4@token'"},
                                     {"ternery5", "'ternary5'"},
+                                    {"q4-b32@b64", "'q4-b32@"},
 
                                     {"q1", "'q"}};
     for (size_t i = 0; i < sizeof typed / sizeof *typed; i++) {

@@ -65,7 +65,7 @@ void list_formats(FILE *out);
          .kind = OPTION_TEXT,                                                                                                                       \
          .value = "KIND",                                                                                                                           \
          .offset = offsetof(settings, how.activations),                                                                                             \
-         .choices = "block|token|static|f32",                                                                                                       \
+         .choices = "block|b32|b64|token|static|f32",                                                                                               \
          .help = "How matrices take their inputs: int8 with a scale for each block (default), for each token, or fixed by calibration; or f32."},   \
         {.name = "observer",                                                                                                                        \
          .kind = OPTION_TEXT,                                                                                                                       \

@@ -32,7 +32,7 @@ typedef struct session_flags { /* a member `session` of a command's settings */
          .kind = OPTION_TEXT,                                                                                                                     \
          .value = "HOW",                                                                                                                          \
          .offset = offsetof(settings, session.activations),                                                                                       \
-         .choices = "block|token|f32",                                                                                                            \
+         .choices = "block|b32|b64|token|f32",                                                                                                    \
          .help =                                                                                                                                  \
              "What coded matrices multiply, whatever the file says: int8 with a scale for each block or for each token, or floats as they are "   \
              "(slow)."},                                                                                                                          \

@@ -99,10 +99,10 @@ static void session_layout(session *s, arena *a) {
 
 /* Static ones stand in the file with their scales or not at all. */
 static status check_activations(const char *name, error *e) {
-    static const char *const names[] = {"block", "token", "f32"};
+    static const char *const names[] = {"block", "b32", "b64", "token", "f32"};
     bool known = !name;
     for (size_t i = 0; i < sizeof names / sizeof *names && !known; i++) known = strcmp(name, names[i]) == 0;
-    return known ? OK : fail(e, E_USAGE, "unknown encoding of activations: %.40s; there are block, token and f32", name);
+    return known ? OK : fail(e, E_USAGE, "unknown encoding of activations: %.40s; there are block, b32, b64, token and f32", name);
 }
 
 static status find_kernels(session *s, const char *how, error *e) {

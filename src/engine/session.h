@@ -36,7 +36,7 @@ typedef struct session_options { /* zero means the default */
     const char *isa;             /* NULL: the strongest */
     const char *key_type;        /* what keys are stored as: "f16", "f32"; NULL: f32 if all matrices are stored in 32 bits, else f16 */
     const char *value_type;      /* what values are stored as, likewise */
-    const char *activations;     /* what all products multiply: "block", "token" or "f32"; NULL: what the file says */
+    const char *activations;     /* what all products multiply: "block", "b32", "b64", "token" or "f32"; NULL: what the file says */
     const observer *observer;    /* borrowed while the session lives; NULL: nobody looks, and that costs nothing */
     bool (*stopped)(void);       /* asked between layers by the calling thread; true: session_eval ends with E_INTERRUPT. NULL: never */
 } session_options;

@@ -25,6 +25,7 @@ static void place_side(const matrix *m, size_t group, weights *w, weights_room *
         if (m->format->grain == GRAIN_TENSOR) spread_side(m, w, room);
     } else {
         w->tile_side = l->tile_side;
+        w->half_side = m->format->block < TILE_K ? TILE_ROWS * sizeof(uint16_t) : 0;
         w->side_shift = m->format->block > TILE_K;
         w->min_at = m->format->has_min ? l->tile_side / 2 : 0;
     }

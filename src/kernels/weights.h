@@ -11,6 +11,7 @@ typedef struct weights {
     const uint8_t *codes, *side, *books;
     size_t group_codes, group_side, group_books; /* bytes from a row group to the next */
     size_t tile_codes, tile_side;                /* bytes from a tile of codes to the next; from a unit of side data to the next */
+    size_t half_side;                            /* from the scales of a tile's first half to those of the second; 0: they are the same */
     int side_shift;                              /* a unit of side data is for 2^side_shift tiles: one, two, or more than there are */
     size_t min_at;                               /* bytes from a scale to its minimum; 0: there are none */
     bool floats;                                 /* a unit is [16] f32 scales, then minimums; else f16 scales of the blocks, then minimums */

@@ -19,7 +19,7 @@ typedef struct code_kind {
     bool trits;     /* five base-3 digits in a byte; else planes of bits */
     int bits;       /* as stored: planes of 8, 4, 2 or 1 bits, the low bits first */
     int range;      /* bits that bound the number after lookup: what the dot product sees */
-    int block;      /* values along k whose sum is exact: 32 or 64 */
+    int block;      /* values along k whose sum is exact: 32 or 64, as the activations have it */
     book_kind book; /* what codes are looked up in */
     bool unpacked;  /* bytes that dot_add takes as they are; the next two tell what weights.h knows of other kinds: a branch less for each block */
     bool floats, has_min;

@@ -8,26 +8,26 @@
 #define TRITS  (&packing_trits)
 
 /*    kernel           packing bits  book */
-#define CODES(X)                          \
-    X(linear_q8, PLANES, 8, BOOK_NONE)    \
-    X(linear_q6, PLANES, 6, BOOK_NONE)    \
-    X(linear_q5, PLANES, 5, BOOK_NONE)    \
-    X(linear_q4, PLANES, 4, BOOK_NONE)    \
-    X(linear_q3, PLANES, 3, BOOK_NONE)    \
-    X(linear_q2, PLANES, 2, BOOK_NONE)    \
-    X(linear_km4, PLANES, 4, BOOK_SHARED) \
-    X(linear_km3, PLANES, 3, BOOK_SHARED) \
-    X(linear_km2, PLANES, 2, BOOK_SHARED) \
-    X(linear_km1, PLANES, 1, BOOK_SHARED) \
-    X(linear_trits, TRITS, 2, BOOK_NONE)  \
-    MORE_CODES(X)
+#define CODES(X)                           \
+    X(linear_q8, PLANES, 8, BOOK_NONE)     \
+    X(linear_q6, PLANES, 6, BOOK_NONE)     \
+    X(linear_q5, PLANES, 5, BOOK_NONE)     \
+    X(linear_q4, PLANES, 4, BOOK_NONE)     \
+    X(linear_q3, PLANES, 3, BOOK_NONE)     \
+    X(linear_q2, PLANES, 2, BOOK_NONE)     \
+    X(linear_km4, PLANES, 4, BOOK_SHARED)  \
+    X(linear_km3, PLANES, 3, BOOK_SHARED)  \
+    X(linear_km2, PLANES, 2, BOOK_SHARED)  \
+    X(linear_km1, PLANES, 1, BOOK_SHARED)  \
+    X(linear_km4_row, PLANES, 4, BOOK_ROW) \
+    X(linear_km3_row, PLANES, 3, BOOK_ROW) \
+    X(linear_km2_row, PLANES, 2, BOOK_ROW) \
+    X(linear_trits, TRITS, 2, BOOK_NONE)
 
-/* The products over unpacked numbers that suit a range: some for each class of numbers that the instruction set treats alike. One scale of a row is never
- * for blocks of 32. */
+/* The products over unpacked numbers that suit a range: some for each class of numbers that the instruction set treats alike. */
 #define PANELS(name, bound, f32, min)                                                                                                    \
     static void name(const weights *w, size_t groups, const acts *a, int32_t zero, int32_t *start, target to) {                          \
-        const code_kind bytes = {                                                                                                        \
-            .bits = 8, .range = dot_class(bound), .block = BLOCK, .unpacked = true, .floats = (f32) && BLOCK == TILE_K, .has_min = min}; \
+        const code_kind bytes = {.bits = 8, .range = dot_class(bound), .block = BLOCK, .unpacked = true, .floats = f32, .has_min = min}; \
         panels_product(bytes, w, groups, a, zero, start, to);                                                                            \
     }
 #define PANELS_OF(bound)                           \

@@ -79,7 +79,7 @@ FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS
     const int HALVES = kind.block / HALF_K;
     const size_t at = (tile * (size_t)(TILE_K / kind.block) + (size_t)block) * (size_t)TOKENS;
     const uint8_t *codes = w->codes + tile * w->tile_codes;
-    const uint8_t *side = w->side + (tile >> w->side_shift) * w->tile_side + block * TILE_ROWS * (int)sizeof(uint16_t);
+    const uint8_t *side = w->side + (tile >> w->side_shift) * w->tile_side + (size_t)block * w->half_side;
     const int8_t *values = p->values + tile * TILE_K * (size_t)TOKENS;
 
     dots d[TILE_VECTORS];
@@ -95,7 +95,7 @@ FOLD void block_product(const code_kind kind, const int GROUPS, const int TOKENS
     }
     if (kind.unpacked)
         scale_dots(GROUPS, TOKENS, kind.floats, kind.has_min, w, side, p->scales + at, p->sums + at, d, acc);
-    else if (kind.block == TILE_K && w->floats) /* one scale of a row is never for blocks of 32 */
+    else if (w->floats)
         scale_dots(GROUPS, TOKENS, true, w->min_at, w, side, p->scales + at, p->sums + at, d, acc);
     else
         scale_dots(GROUPS, TOKENS, false, w->min_at, w, side, p->scales + at, p->sums + at, d, acc);
