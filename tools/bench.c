@@ -307,7 +307,7 @@ const command command_bench = {
         "bandwidth\n"
         "that a probe measured before and after.\n"
         "\n"
-        "  bench --compare llama.cpp/build -m model-q4.qbin --peer-model model.Q4_0.gguf -m model-q8.qbin --peer-model model.Q8_0.gguf -t 1,2\n"
+        "  bench --compare llama/build -m q4.qbin --peer-model Q4_0.gguf -m q8.qbin --peer-model Q8_0.gguf\n"
         "\n"
         "With --kernels a row is one product of a matrix of the 1.1B shape with one token or with the tokens of -p: the weights that it reads in a\n"
         "second beside what a probe reads, and its operations beside what the instruction set can do on registers. Without --isa each set of this "
