@@ -60,6 +60,7 @@ static status open_text(job *j, error *e) {
     }
     warn_of_coarse_weights(j->model, set->model);
     TRY(text_file_open(&j->text, set->text, e));
+    if (memchr(j->text.text, 0, j->text.bytes)) fprintf(stderr, "warning: %s: has bytes that are zero: is it a text?\n", set->text);
     if (tokenizer_encode(j->model->tokenizer, j->text.text, j->text.bytes, 0, &j->ids, e) != OK) return fail_in(e, set->model);
     const size_t chunks = set->chunks < 0 ? 0 : (size_t)set->chunks;
     if (windows_plan(&j->windows, conventions, j->ids.ids, j->ids.n, (size_t)set->window, chunks, model_bos(j->model), e) != OK) {
