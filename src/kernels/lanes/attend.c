@@ -16,12 +16,12 @@ FOLD softmax softmax_in_place(float *scores, size_t from, size_t to) {
     const f32x16 none = f32_set(-INFINITY);
     f32x16 top = none, sum = f32_set(0.0f);
     for (size_t at = from / 16 * 16; at < to; at += 16) {
-        top = f32_max(f32_select(lanes_in(at, from, to), f32_load(scores + at), none), top);
+        top = f32_max(seen_or(at, from, to, f32_load(scores + at), none), top);
     }
     const float max = f32_top(top);
     for (size_t at = from / 16 * 16; at < to; at += 16) {
         const f32x16 p = exp16(f32_sub(f32_load(scores + at), f32_set(max)));
-        sum = f32_add(sum, f32_select(lanes_in(at, from, to), p, f32_set(0.0f)));
+        sum = f32_add(sum, seen_or(at, from, to, p, f32_set(0.0f)));
         f32_store(scores + at, p);
     }
     return (softmax){max, f32_sum(sum)};
@@ -30,13 +30,12 @@ FOLD softmax softmax_in_place(float *scores, size_t from, size_t to) {
 /* The running softmax takes the chunk's: both are scaled to the larger maximum. A chunk's zero is +0 whichever way it came to be. */
 void LANE(attend_merge)(float *m, float *l, float *o, float chunk_m, float chunk_l, const float *chunk_o, size_t head_pad) {
     const float max = *m > chunk_m ? *m : chunk_m;
-    float by[16] = {*m - max, chunk_m - max};
-    f32_store(by, exp16(f32_load(by)));
-    *l = fmaf(*l, by[0], chunk_l * by[1]);
+    const f32x16 by = exp16(f32_set(*m - max)), chunk_by = exp16(f32_set(chunk_m - max));
+    f32_store_part(l, f32_fma(f32_set(*l), by, f32_mul(f32_set(chunk_l), chunk_by)), 1);
     *m = max;
     for (size_t d = 0; d < head_pad; d += 16) {
-        const f32x16 part = f32_mul(f32_add(f32_load(chunk_o + d), f32_set(0.0f)), f32_set(by[1]));
-        f32_store(o + d, f32_fma(f32_load(o + d), f32_set(by[0]), part));
+        const f32x16 part = f32_mul(f32_add(f32_load(chunk_o + d), f32_set(0.0f)), chunk_by);
+        f32_store(o + d, f32_fma(f32_load(o + d), by, part));
     }
 }
 

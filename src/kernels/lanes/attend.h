@@ -14,4 +14,9 @@ FOLD uint32_t lanes_in(size_t at, size_t from, size_t to) {
     return above & below;
 }
 
+/* x in those lanes, else other. */
+FOLD f32x16 seen_or(size_t at, size_t from, size_t to, f32x16 x, f32x16 other) {
+    return from <= at && to >= at + 16 ? x : f32_select(lanes_in(at, from, to), x, other);
+}
+
 #endif

@@ -233,7 +233,7 @@ FOLD void fold_scales(const code_type kind, weighing *w, size_t i, const uint16_
     f32x16 v[VECTORS_UNIT];
     UNROLL for (int j = 0; j < VECTORS_UNIT; j++) {
         const f32x16 x = f32_mul(f32_load(p + at + j * TILE_ROWS), f32_load_f16(scales + j * TILE_ROWS));
-        v[j] = f32_select(lanes_in(at + (size_t)j * TILE_ROWS, from, to), x, f32_set(0.0f));
+        v[j] = seen_or(at + (size_t)j * TILE_ROWS, from, to, x, f32_set(0.0f));
     }
     const scaling s = scaling_of_top(magnitude(v, CACHE_POSITIONS, i32_set(0)));
     UNROLL for (int j = 0; j < VECTORS_UNIT; j++) v[j] = f32_mul(v[j], f32_set(s.by));
@@ -314,20 +314,25 @@ FOLD void weigh_all(const code_type kind, const attend_args *a, size_t from, siz
 
 /* ---- the cache types ---- */
 
+/* One of the equal stages of a Walsh-Hadamard transform: halves are added, subtracted and interleaved. */
+FOLD void hadamard_stage(float *restrict to, const float *restrict x, size_t half) {
+    for (size_t i = 0; i < half; i++) {
+        to[2 * i] = x[i] + x[i + half];
+        to[2 * i + 1] = x[i] - x[i + half];
+    }
+}
+
 /* x = H x / sqrt(n) for each n values, H the Walsh-Hadamard matrix, n the largest power of two in head_dim: what stands out in one dimension is spread over
- * all, and few bits hold it (QuaRot, arXiv 2404.00456, section 4). Every stage is the same: halves are added, subtracted and interleaved. */
+ * all, and few bits hold it (QuaRot, arXiv 2404.00456, section 4). */
 static void hadamard(float *x, size_t head_dim) {
-    const size_t whole = head_dim & (~head_dim + 1), n = whole < TURN_MAX ? whole : TURN_MAX, half = n / 2;
+    const size_t whole = head_dim & (~head_dim + 1), n = whole < TURN_MAX ? whole : TURN_MAX;
     const float by = 1.0f / sqrtf((float)n);
     for (size_t start = 0; start < head_dim; start += n) {
-        float at[TURN_MAX], next[TURN_MAX];
-        memcpy(at, x + start, n * sizeof *x);
-        for (size_t done = 1; done < n; done *= 2) {
-            for (size_t i = 0; i < half; i++) {
-                next[2 * i] = at[i] + at[i + half];
-                next[2 * i + 1] = at[i] - at[i + half];
-            }
-            memcpy(at, next, n * sizeof *x);
+        _Alignas(64) float room[2][TURN_MAX];
+        const float *at = x + start;
+        for (size_t done = 1, i = 0; done < n; done *= 2, i = 1 - i) {
+            hadamard_stage(room[i], at, n / 2);
+            at = room[i];
         }
         for (size_t i = 0; i < n; i++) x[start + i] = at[i] * by;
     }
