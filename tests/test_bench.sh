@@ -52,6 +52,19 @@ fi
 run "$BIN/bench" "$model" -p 8 -n 0 -r 1 -o jsonl -q
 check "JSON lines" grep -qE '^\{"build_commit".*\}$' "$WORK/out"
 
+run "$BIN/bench" --profile "$model" -p 16 -n 4 -t 1,2 -r 2 -o csv -q
+ends "where the time goes" 0
+check "a row for each step, test and number of threads" test "$(grep -c '' "$WORK/out")" -eq 45
+check "the shares of a test are all of it" awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+    { all += $c["share"] }
+    END { exit all < 3.9 || all > 4.4 }' "$WORK/out" # threads that share a processor spend more than the whole
+run "$BIN/run" -m "$model" -p 'Once upon a time' -n 8 --profile
+ends "of a prompt and of what comes after it" 0 '^  gate [+] up +[0-9.]+ +[0-9.]+ % +[0-9.]+ % (read|operations)$'
+check "in two tables" test "$(grep -cE '^(prompt|generation) +ms +share' "$WORK/err")" -eq 2
+run "$BIN/bench" --profile --kernels
+refused "no profile of products" 2 'kernels'
+
 # ---- beside a peer: a script that answers as llama-bench does ----
 
 mkdir -p "$WORK/peer/bin"

@@ -5,6 +5,7 @@
 
 #include "tools/bench_compare.h"
 #include "tools/bench_kernels.h"
+#include "tools/bench_profile.h"
 #include "tools/bench_test.h"
 #include "tools/command.h"
 #include "tools/signals.h"
@@ -15,7 +16,7 @@ typedef struct bench_settings {
     int64_t repetitions;
     text_list models, both, peer_models, peer_flags;
     session_flags session;
-    bool no_warmup, quiet, kernels, probe;
+    bool no_warmup, quiet, kernels, probe, profile;
 } bench_settings;
 
 /* ---- lists of numbers: "512", "1,2,4" ---- */
@@ -89,7 +90,7 @@ static status plan_tests(job *j, const bench_settings *set, error *e) {
 }
 
 static status run_test(timed_test *t, const job *j, const model *m, const test *what, samples *out, error *e) {
-    TRY(timed_test_open(t, m, what, &j->settings->session, e));
+    TRY(timed_test_open(t, m, what, &j->settings->session, NULL, e));
     if (!j->settings->no_warmup) TRY(timed_test_warm(t, e));
     for (int64_t i = 0; i < j->settings->repetitions; i++) TRY(timed_test_run(t, out, e));
     return OK;
@@ -109,6 +110,10 @@ static status bench_test(job *j, const char *path, const model *m, const test *t
 
 static status bench_pair(job *j, const char *path, const model *m, const test *t, error *e) {
     return compare_test(&j->table, &j->compare, path, m, j->settings->peer_models.items[j->nth], t, e);
+}
+
+static status bench_steps(job *j, const char *path, const model *m, const test *t, error *e) {
+    return profile_test(&j->table, path, m, t, &j->settings->session, (size_t)j->settings->repetitions, e);
 }
 
 static void say_where(const test *t, const char *path) {
@@ -205,14 +210,14 @@ static status plan_compare(job *j, size_t models, error *e) {
 static status run(const args *a, error *e) {
     const bench_settings *set = a->settings;
     if (set->kernels || set->probe) return run_kernels(a, e);
-    job j = {.settings = set, .each = bench_test};
+    job j = {.settings = set, .each = set->profile ? bench_steps : bench_test};
     const size_t models = set->models.n + a->n_operands;
     if (models == 0) return fail(e, E_USAGE, "no model: give one with -m");
     TRY(plan_tests(&j, set, e));
     if (set->peer) TRY(plan_compare(&j, models, e));
     TRY(with_models(&j, a, check_model, e));
     signals_catch();
-    table_open(&j.table, set->output, "llama_bench", set->peer ? compare_columns : columns);
+    table_open(&j.table, set->output, "llama_bench", set->peer ? compare_columns : set->profile ? profile_columns : columns);
     const status ran = with_models(&j, a, bench_model, e);
     if (ran == OK || ran == E_INTERRUPT) table_close(&j.table);
     return ran;
@@ -267,6 +272,11 @@ static const option options[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(bench_settings, probe),
      .help = "Measure what the machine can do at best, and nothing else."},
+    {.name = "profile",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(bench_settings, profile),
+     .excludes = "kernels|probe|compare|no-warmup",
+     .help = "Show where the time of each test goes, step by step, beside what bounds it on this machine."},
     {.name = "compare",
      .kind = OPTION_TEXT,
      .value = "FOLDER",
@@ -308,6 +318,10 @@ const command command_bench = {
         "that a probe measured before and after.\n"
         "\n"
         "  bench --compare llama/build -m q4.qbin --peer-model Q4_0.gguf -m q8.qbin --peer-model Q8_0.gguf\n"
+        "\n"
+        "With --profile a row is one step of a test: how long the threads were at it, on average, and what part of that it would take if nothing but "
+        "reading\n"
+        "its weights (for attention: keys and values) or making its operations, whichever is longer, had to be done as fast as a probe does it.\n"
         "\n"
         "With --kernels a row is one product of a matrix of the 1.1B shape with one token or with the tokens of -p: the weights that it reads in a\n"
         "second beside what a probe reads, and its operations beside what the instruction set can do on registers. Without --isa each set of this "

@@ -143,7 +143,7 @@ status compare_test(table *out, const compare_wish *wish, const char *path, cons
     if (!wish->quiet) fprintf(stderr, "%s beside %s: %s, %zu rounds\n", path, name_of(peer_model), name, wish->rounds);
     timed_test ours;
     rounds r = {0};
-    status s = timed_test_open(&ours, m, t, wish->session, e);
+    status s = timed_test_open(&ours, m, t, wish->session, NULL, e);
     if (s != OK) s = fail_in(e, path);
     if (s == OK) s = run_rounds(&r, wish, &ours, peer_model, e);
     if (s == OK) s = show_rounds(out, wish, path, m, &ours, peer_model, &r, e);

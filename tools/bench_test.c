@@ -11,8 +11,6 @@
 #include "tools/facts.h"
 #include "tools/timings.h"
 
-enum { BATCH_DEFAULT = 512 };
-
 void test_name(const test *t, char name[TEST_NAME]) {
     char prompt[24] = "", generate[24] = "", depth[24] = "";
     if (t->prompt) snprintf(prompt, sizeof prompt, "pp%u", t->prompt);
@@ -32,10 +30,11 @@ static void fill_ids(int32_t *ids, size_t n, uint32_t vocab) {
     }
 }
 
-status timed_test_open(timed_test *t, const model *m, const test *what, const session_flags *flags, error *e) {
+status timed_test_open(timed_test *t, const model *m, const test *what, const session_flags *flags, profile *steps, error *e) {
     *t = (timed_test){.test = what};
     session_options o = session_flags_options(flags);
     o.threads = (int)what->threads;
+    o.profile = steps;
     const size_t tokens = (size_t)what->prompt + what->generate, most = tokens > what->depth ? tokens : what->depth;
     o.context = what->depth + what->prompt + what->generate;
     TRY(session_open(&t->session, m, &o, e));
@@ -96,7 +95,7 @@ void row_samples(json_t *row, const char *key, const double *x, size_t n, double
 json_t *test_row(const char *path, const model *m, const session_flags *flags, const timed_test *t, const samples *got) {
     const facts f = facts_of(m, flags->activations);
     const estimate speed = estimate_of(got->speed, got->n), seconds = estimate_of(got->seconds, got->n);
-    const uint64_t batch = flags->batch ? (uint64_t)flags->batch : BATCH_DEFAULT;
+    const uint64_t batch = session_batch(t->session);
     char type[128], name[TEST_NAME], when[32], processor[200];
     snprintf(type, sizeof type, "%s %s", model_spec(m)->architecture, f.formats);
     test_name(t->test, name);

@@ -26,8 +26,8 @@ typedef struct timed_test {
     int32_t *ids; /* any */
 } timed_test;
 
-/* The session stands at the test's depth then. Close it in any case. */
-status timed_test_open(timed_test *t, const model *m, const test *what, const session_flags *flags, error *e);
+/* The session stands at the test's depth then. `steps` counts its time, or is NULL. Close it in any case. */
+status timed_test_open(timed_test *t, const model *m, const test *what, const session_flags *flags, profile *steps, error *e);
 void timed_test_close(timed_test *t);
 
 /* What llama-bench runs before it looks at the clock: the prompt, and one token if there are any to generate. */

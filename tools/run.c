@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "engine/lookahead.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "tools/command.h"
 #include "tools/ids.h"
+#include "tools/phases.h"
 #include "tools/prompt.h"
 #include "tools/sampling.h"
 #include "tools/session_flags.h"
@@ -19,7 +21,7 @@
 typedef struct run_settings {
     const char *model, *prompt, *file, *prompt_ids;
     int64_t predict;
-    bool escape, lookup, ignore_eos, hide_prompt, ids, json_timings, quiet;
+    bool escape, lookup, ignore_eos, hide_prompt, ids, json_timings, profile, quiet;
     session_flags session;
     sampling_flags sampling;
 } run_settings;
@@ -37,6 +39,8 @@ typedef struct generation {
     size_t shown;     /* ids printed with --ids */
     size_t generated; /* tokens drawn */
     timings times;
+    profile *profile; /* NULL: --profile is not given */
+    double prompt_steps[STEPS];
 } generation;
 
 /* ---- the prompt ---- */
@@ -120,6 +124,7 @@ static status evaluate_prompt(generation *g, error *e) {
     const status code = lookahead_prompt(g->text, g->ids.ids, g->ids.n, e);
     g->times.prompt_tokens = session_position(g->session);
     g->times.prompt = clock_seconds() - start;
+    if (g->profile) profile_take(g->profile, g->prompt_steps);
     return code;
 }
 
@@ -190,7 +195,10 @@ static status prepare(generation *g, const args *a, error *e) {
     const run_settings *set = g->settings;
     if (!set->model) return fail(e, E_USAGE, "no model: give one with -m FILE");
     TRY(model_open(&g->model, set->model, e));
-    const session_options o = session_flags_options(&set->session);
+    session_options o = session_flags_options(&set->session);
+    if (o.threads == 0) o.threads = cpu_threads(NULL, 0);
+    if (set->profile) TRY(profile_open(&g->profile, o.threads, e));
+    o.profile = g->profile;
     TRY(session_open(&g->session, g->model, &o, e));
     const session_memory memory = session_bytes(g->session);
     g->times.cache_bytes = memory.cache;
@@ -204,11 +212,31 @@ static status prepare(generation *g, const args *a, error *e) {
     return OK;
 }
 
+/* The prompt's steps, and those of what came after it. */
+static status show_profile(generation *g, error *e) {
+    const run_settings *set = g->settings;
+    const size_t read = g->times.prompt_tokens, generated = g->times.generated_tokens, batch = session_batch(g->session);
+    const evaluated first = {.runs = 1, .seconds = g->times.prompt, .tokens = read, .calls = (read + batch - 1) / batch};
+    const size_t guessed = g->times.lookup.guessed, calls = generated - g->times.lookup.right; /* a right guess saves a call */
+    const evaluated then = {.runs = 1, .seconds = g->times.generation, .tokens = calls + guessed, .calls = calls, .position = read};
+    double generation_steps[STEPS];
+    machine_limits limits;
+    step_time times[STEP_TIMES];
+    profile_take(g->profile, generation_steps);
+    TRY(machine_limits_of(&limits, session_isa(g->session), session_threads(g->session), e));
+    step_times(times, "between", g->prompt_steps, g->session, g->model, set->session.activations, &first, &limits);
+    step_times_print("prompt", times);
+    step_times(times, "sampling", generation_steps, g->session, g->model, set->session.activations, &then, &limits);
+    if (generated) step_times_print("generation", times);
+    return OK;
+}
+
 static void release(generation *g) {
     decoder_close(&g->decoder);
     sampler_close(&g->sampler);
     lookahead_close(&g->text);
     session_close(&g->session);
+    profile_close(&g->profile);
     model_close(&g->model);
     free(g->logits);
     free(g->ids.ids);
@@ -224,6 +252,7 @@ static status run_model(const args *a, error *e) {
         if (code == OK) code = rest;
         g.times.lookup = lookahead_count(g.text);
         if (g.settings->json_timings || !g.settings->quiet) timings_print(&g.times, g.settings->json_timings);
+        if (code == OK && g.profile) code = show_profile(&g, e);
     }
     release(&g);
     return code;
@@ -271,6 +300,11 @@ static const option options[] = {
     {.name = "no-display-prompt", .kind = OPTION_FLAG, AT(hide_prompt), .help = "Print only what is generated."},
     {.name = "ids", .kind = OPTION_FLAG, AT(ids), .help = "Print token ids, separated by commas, instead of text."},
     {.name = "json-timings", .kind = OPTION_FLAG, AT(json_timings), .help = "Print the timings as one JSON object (on standard error)."},
+    {.name = "profile",
+     .kind = OPTION_FLAG,
+     AT(profile),
+     .help = "Show (on standard error) where the time went, step by step, and what part of it the step takes at least on this machine: reading its "
+             "weights, or making its operations."},
     {.name = "quiet", .letter = 'q', .kind = OPTION_FLAG, AT(quiet), .help = "Print nothing but results and errors."},
     {0},
 };

@@ -21,8 +21,24 @@ static phase phase_of(session *s, int thread, size_t first, size_t n) {
     return (phase){.s = s, .w = &s->workers[thread], .thread = thread, .first = first, .n = n, .x = s->x + first * s->hidden};
 }
 
-static void barrier(const phase *p) {
+/* A step is done by this thread. */
+static void done(const phase *p, profile_step step) {
+    if (p->s->profile) profile_end(p->s->profile, p->thread, step);
+}
+
+/* ... and by all. */
+static void barrier(const phase *p, profile_step step) {
+    done(p, step);
     pool_barrier(p->s->pool, p->thread);
+    done(p, STEP_WAIT);
+}
+
+static void barrier_if(const phase *p, bool needed, profile_step step) {
+    if (needed) {
+        barrier(p, step);
+    } else {
+        done(p, step);
+    }
 }
 
 /* One token: each thread has all of it. */
@@ -89,7 +105,7 @@ static void normalize(const phase *p, const float *gain, const encoding *how, si
         activation_encode(input_of(p), s->kernels, how, part, p->w->rows, s->hidden);
         if (s->seen && !alone(p)) memcpy(s->seen + t0 * s->hidden, p->w->rows, (t1 - t0) * s->hidden * sizeof *s->seen);
     }
-    if (!alone(p)) barrier(p);
+    barrier_if(p, !alone(p), STEP_NORM);
     observe_share(p, input, alone(p) ? p->w->rows : s->seen, s->hidden);
 }
 
@@ -100,7 +116,7 @@ static void encode_heads(const phase *p, const encoding *how, size_t input) {
     const activation_part part = {
         .n = p->n, .k = (size_t)s->spec->heads * s->spec->head_dim, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->query / TILE_K};
     activation_encode(input_of(p), s->kernels, how, part, s->q + (p->first + mine.begin) * s->query, s->query);
-    if (!alone(p)) barrier(p);
+    barrier_if(p, !alone(p), STEP_NORM);
     observe_share(p, input, s->q + p->first * s->query, s->query);
 }
 
@@ -155,7 +171,7 @@ static void encode_gated(const phase *p, const block *b) {
     const range mine = pool_share(p->n, s->kernels->panel, p->thread, s->threads);
     const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->inner / TILE_K};
     activation_encode(&s->down, s->kernels, &b->inner_in, part, s->gated + mine.begin * s->inner, s->inner);
-    barrier(p);
+    barrier(p, STEP_NORM);
 }
 
 /* down = encode(act(gate input) * (up input)), in blocks of whole tiles of the next product */
@@ -183,14 +199,14 @@ static void compute_logits(session *s, int thread) {
         const phase p = phase_of(s, thread, t0, n);
         normalize(&p, s->model->final_norm, &s->head_in, input_count(s->spec) - 1);
         if (t0 + n > s->scored) multiply(&p, &(result){&s->head, s->logits, width}, 1);
-        barrier(&p);
+        barrier(&p, STEP_HEAD);
         if (!s->sink) continue;
         const range rows = pool_share(n, 1, thread, s->threads);
         for (size_t t = rows.begin; t < rows.end; t++) {
             const size_t position = s->position + t0 + t;
             if (position >= s->sink->first) s->sink->row(s->sink->context, position, s->logits + t * width);
         }
-        barrier(&p); /* before the next slice takes the place of this one */
+        barrier(&p, STEP_HEAD); /* before the next slice takes the place of this one */
     }
 }
 
@@ -202,29 +218,30 @@ static void ask_to_stop(const phase *p) {
 void forward(void *context, int thread) {
     session *s = context;
     phase p = phase_of(s, thread, 0, s->n);
+    if (s->profile) profile_start(s->profile, thread);
     embed(&p);
-    barrier(&p);
+    barrier(&p, STEP_EMBED);
     for (size_t i = 0; i < s->spec->layers; i++) {
         const block *b = &s->blocks[i];
         normalize(&p, b->attn_norm, &b->attn_in, input_index(i, INPUT_ATTN));
         multiply_queries_keys_values(&p, b);
-        barrier(&p);
+        barrier(&p, STEP_QKV);
         attention_store(s, b, thread);
-        if (attention_needs_barrier(s, b)) barrier(&p);
+        barrier_if(&p, attention_needs_barrier(s, b), STEP_STORE);
         if (i + 1 == s->spec->layers) p = phase_of(s, thread, s->wanted, s->n - s->wanted); /* of the others only keys and values are needed */
         if (p.n == 0) return;
         attention_run(s, b, p.first, thread);
-        barrier(&p);
+        barrier(&p, STEP_ATTENTION);
         encode_heads(&p, &b->heads_in, input_index(i, INPUT_HEADS));
         add_product(&p, &b->o, input_of(&p));
-        barrier(&p);
+        barrier(&p, STEP_O);
         normalize(&p, b->mlp_norm, &b->mlp_in, input_index(i, INPUT_MLP));
         gate_up(&p, b, input_index(i, INPUT_INNER));
-        barrier(&p);
+        barrier(&p, STEP_GATE_UP);
         if (encodes_tokens(b->inner_in.codes)) encode_gated(&p, b);
         add_product(&p, &b->down, &s->down);
         ask_to_stop(&p);
-        barrier(&p);
+        barrier(&p, STEP_DOWN);
         if (s->halt) return;
     }
     compute_logits(s, thread);

@@ -222,6 +222,7 @@ status session_open(session **out, const model *m, const session_options *o, err
     s->spec = model_spec(m);
     s->threads = threads;
     s->observer = o->observer;
+    s->profile = o->profile;
     s->stopped = o->stopped;
     const status code = build(s, o, e);
     if (code != OK) {
@@ -299,6 +300,10 @@ size_t session_position(const session *s) {
 
 size_t session_context(const session *s) {
     return s->context;
+}
+
+size_t session_batch(const session *s) {
+    return s->batch;
 }
 
 void session_rewind(session *s, size_t position) {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/model.h"
+#include "engine/profile.h"
 
 typedef struct session session;
 
@@ -38,6 +39,7 @@ typedef struct session_options { /* zero means the default */
     const char *value_type;      /* what values are stored as, likewise */
     const char *activations;     /* what all products multiply: "block", "b32", "b64", "token" or "f32"; NULL: what the file says */
     const observer *observer;    /* borrowed while the session lives; NULL: nobody looks, and that costs nothing */
+    profile *profile;            /* borrowed likewise, for as many threads: where the time goes; NULL: that costs nothing */
     bool (*stopped)(void);       /* asked between layers by the calling thread; true: session_eval ends with E_INTERRUPT. NULL: never */
 } session_options;
 
@@ -59,6 +61,7 @@ status session_eval(session *s, const int32_t *ids, size_t n, const logits_sink 
 const float *session_logits(const session *s); /* [vocab] of the last evaluated position; until the next eval */
 size_t session_position(const session *s);     /* how many tokens are in the cache */
 size_t session_context(const session *s);
+size_t session_batch(const session *s);           /* tokens that are evaluated together */
 void session_rewind(session *s, size_t position); /* forget all after it */
 
 typedef struct session_memory {

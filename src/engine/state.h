@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "engine/activation.h"
 #include "engine/linear.h"
+#include "engine/profile.h"
 #include "engine/session.h"
 #include "kernels/kernels.h"
 
@@ -49,6 +50,7 @@ struct session {
     gate_fn gate;
     void (*rope)(float *x, const float *table, size_t dims); /* NULL: none */
     const observer *observer;                                /* NULL: none */
+    profile *profile;                                        /* NULL: nobody asks */
     bool (*stopped)(void);                                   /* NULL: never */
     pool *pool;
     int threads;
