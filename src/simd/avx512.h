@@ -14,13 +14,14 @@
 
 #define SIMD_NEEDS (CPU_AVX2 | CPU_AVX512)
 enum {
-    SIMD_AHEAD = 1536,       /* bytes of a stream of weights that are on their way */
+    SIMD_AHEAD = 3072,       /* bytes of a stream of weights that are on their way */
     SIMD_PANEL = 7,          /* 2 x 7 integer and 2 x 7 float sums leave four registers for weights, scales and an activation */
     SIMD_GEMM_GROUPS = 2,    /* row groups of a tile of the matrix product */
     SIMD_ATTEND_QUERIES = 8, /* queries of a tile of attention */
 };
+/* One stream of weights is what the memory likes best; two share an activation's load while the sums fit into the registers. */
 FOLD int simd_gemv_groups(int tokens) {
-    return tokens <= 3 ? 4 : 2;
+    return tokens == 1 || tokens == SIMD_PANEL ? 1 : 2;
 }
 FOLD int simd_plain_groups(int tokens) {
     return tokens <= 3 ? 4 : 2;

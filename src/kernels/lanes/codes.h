@@ -88,11 +88,9 @@ typedef struct lookup {
     u8_rows rows;
 } lookup;
 
-FOLD lookup lookup_of(const code_kind kind, const uint8_t *books) {
-    lookup l;
-    if (kind.book == BOOK_SHARED) l.shared = u8_of_levels(u8_table(books));
-    if (kind.book == BOOK_ROW) l.rows = u8_rows_load(books, kind.bits);
-    return l;
+FOLD void lookup_load(lookup *l, const code_kind kind, const uint8_t *books) {
+    if (kind.book == BOOK_SHARED) l->shared = u8_of_levels(u8_table(books));
+    if (kind.book == BOOK_ROW) l->rows = u8_rows_load(books, kind.bits);
 }
 
 /* The numbers of k = 4 group .. 4 group + 3 of a half of a tile, as dot_add takes them: codes, or levels + 128. */

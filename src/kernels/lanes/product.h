@@ -9,7 +9,7 @@
 
 #include "codes.h"
 
-enum { TOGETHER_MAX = 4, TILE_VECTORS = TOGETHER_MAX * SIMD_PANEL }; /* row groups side by side, and results of a register tile, at most */
+enum { TOGETHER_MAX = 2, TILE_VECTORS = TOGETHER_MAX * SIMD_PANEL }; /* row groups side by side, and results of a register tile, at most */
 
 /* One panel of activations: `tokens` columns. */
 typedef struct panel {
@@ -114,7 +114,7 @@ FOLD const uint8_t *stream_ahead(const int GROUPS, const weights *w, size_t tile
 FOLD void tile_product(const code_kind kind, const int GROUPS, const int TOKENS, const bool STREAM, const weights *w, const panel *p, target to) {
     f32x16 acc[TILE_VECTORS];
     lookup books[TOGETHER_MAX];
-    UNROLL for (int g = 0; g < GROUPS; g++) books[g] = lookup_of(kind, w->books + (size_t)g * w->group_books);
+    UNROLL for (int g = 0; g < GROUPS; g++) lookup_load(&books[g], kind, w->books + (size_t)g * w->group_books);
     UNROLL for (int i = 0; i < GROUPS * TOKENS; i++) acc[i] = f32_set(0.0f);
     for (size_t tile = 0; tile < w->tiles; tile++) {
         const uint8_t *ahead = STREAM ? stream_ahead(GROUPS, w, tile) : NULL;
@@ -170,7 +170,8 @@ FOLD void unpack_half(const code_kind kind, const uint8_t *codes, int half, cons
 
 FOLD void unpack_groups(const code_kind kind, const weights *w, size_t groups, uint8_t *out) {
     for (size_t g = 0; g < groups; g++) {
-        const lookup book = lookup_of(kind, w->books + g * w->group_books);
+        lookup book;
+        lookup_load(&book, kind, w->books + g * w->group_books);
         for (size_t tile = 0; tile < w->tiles; tile++, out += BYTE_TILE) {
             const uint8_t *codes = w->codes + g * w->group_codes + tile * w->tile_codes;
             unpack_half(kind, codes, 0, &book, out);
