@@ -24,14 +24,17 @@ COMPILE = $(CC) -D_GNU_SOURCE -Isrc -I. -MMD -MP $(CPPFLAGS) -std=c17 $(OPT) $(W
 LINK    = $(CC) $(SANITIZE) $(OPENMP) $(LDFLAGS)
 LIBS    = -ljansson -lpcre2-8 -lutf8proc -lxxhash -lpthread -lm $(LDLIBS)
 
-MACHINE := $(shell $(CC) -dumpmachine)
+MACHINE  := $(shell $(CC) -dumpmachine)
+COMPILER := $(shell $(CC) --version)
 ISAS_x86_64  = scalar avx2 avxvnni avx512
-ISAS_aarch64 = scalar
+ISAS_aarch64 = scalar neon
 ISAS := $(or $(ISAS_$(firstword $(subst -, ,$(MACHINE)))),scalar)
 FLAGS_scalar = -O2
-FLAGS_avx2   = -mavx2 -mfma -mf16c
+FLAGS_avx2    = -mavx2 -mfma -mf16c
 FLAGS_avxvnni = -mavx2 -mfma -mf16c -mavxvnni
-FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mprefer-vector-width=512
+FLAGS_avx512  = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mprefer-vector-width=512
+# gcc for AArch64 would move loads of weights far ahead of their use, and sums into memory to make room for them.
+FLAGS_neon    = -march=armv8.2-a+dotprod $(if $(findstring clang,$(COMPILER)),,-fno-schedule-insns)
 
 LIB_SRC   := $(wildcard $(addsuffix /*.c,src/base src/simd src/kernels src/file src/text src/engine src/quantize src/evaluate quant_formats models))
 LANE_SRC  := $(wildcard src/kernels/lanes/*.c)
@@ -102,15 +105,22 @@ $(ARCHIVES):
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
+# Of another architecture: what is called $@ starts the emulator, which tells the program by what name it was called.
+define emulated
+	$(if $(EMULATOR),@mv $@ $@.elf && printf '#!/bin/sh\nexec %s -0 "$$0" %s "$$@"\n' '$(EMULATOR)' '$(abspath $@).elf' > $@ && chmod +x $@)
+endef
+
 $(PROGRAM): $(BUILD)/tools/main.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
+	$(emulated)
 
 # TEST_MAIN: objects that take the place of Criterion's main.
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(TEST_MAIN) $(ARCHIVES)
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcriterion
+	$(emulated)
 
 # Commands by name, beside the program; bin/ in the tree has those of the plain build.
 links: $(PROGRAM)
