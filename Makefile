@@ -4,9 +4,11 @@
 #   make demo       convert the demo model and tell a story     make lint       house rules and formatting
 #   make asan tsan  the tests in sanitizer builds               make fuzz       libFuzzer targets (clang)
 #   make bench      benchmarks on the demo model                make docs       docs/commands.md from the option tables
-#   make install    PREFIX=/usr/local DESTDIR=                  make clean
+#   make arm64-test the tests for AArch64 under an emulator     make clean
+#   make install    PREFIX=/usr/local DESTDIR=
 #
 # BUILD=folder keeps several builds apart; CC=clang builds with clang; OPT, CFLAGS, LDFLAGS, WERROR=-Werror are added; V=1 shows commands.
+# EMULATOR="qemu-aarch64-static -L folder" starts what a cross compiler (CC) built.
 
 MAKEFLAGS += --no-print-directory
 
@@ -153,6 +155,10 @@ THREADED = $(patsubst tests/test_%.c,%,$(wildcard tests/test_pool.c tests/test_e
 tsan:
 	$(MAKE) BUILD=$(BUILD)-tsan SANITIZE=-fsanitize=thread OPENMP= TEST_MAIN=$(BUILD)-tsan/tests/plain/main.o UNIT="$(THREADED)" unit
 
+# Built by a cross compiler; UNIT="linear golden" chooses unit tests.
+arm64-test:
+	@tests/arm64 $(if $(UNIT),unit UNIT="$(UNIT)",test)
+
 -include $(wildcard tests/fuzz/rules.mk)
 
 # ---- using ----
@@ -206,9 +212,9 @@ uninstall:
 	rm -f $(foreach c,qbin $(COMMANDS:%=qbin-%),$(BINDIR)/$c $(COMPLETIONS)/$c)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-fuzz bin
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-arm64 bin
 
-.PHONY: all links names everything test unit lint asan tsan demo bench bench-kernels docs format-page install uninstall clean FORCE
+.PHONY: all links names everything test unit lint asan tsan arm64-test demo bench bench-kernels docs format-page install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
