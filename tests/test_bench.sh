@@ -126,8 +126,12 @@ compare killed.gguf
 refused "a peer that is killed" 1 'signal 9'
 printf '#!/nowhere/sh\n' >"$WORK/llama-bench"
 chmod +x "$WORK/llama-bench"
-run "$BIN/bench" --compare "$WORK" -m "$model" --peer-model a.gguf -q
-refused "a peer that cannot be started" 1 'cannot be started'
+if [ -n "${EMULATOR:-}" ]; then
+    skip "a peer that cannot be started" "an emulator says so only by an exit code"
+else
+    run "$BIN/bench" --compare "$WORK" -m "$model" --peer-model a.gguf -q
+    refused "a peer that cannot be started" 1 'cannot be started'
+fi
 run "$BIN/bench" --compare "$WORK/nowhere" -m "$model" --peer-model a.gguf
 refused "no peer" 3 'nowhere: there is no llama-bench'
 run "$BIN/bench" --compare "$WORK/peer" -m "$model" -m "$model" --peer-model a.gguf

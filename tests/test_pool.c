@@ -100,7 +100,7 @@ Test(pool, burns_nothing_while_idle) {
 }
 
 Test(pool, that_cannot_be_made_says_so_and_ends_its_threads) {
-    if (sanitized) cr_skip_test("the sanitizers need the address space");
+    if (sanitized || getenv("EMULATOR")) cr_skip_test("the sanitizers and an emulator need the address space");
     setrlimit(RLIMIT_AS, &(struct rlimit){.rlim_cur = 256u << 20, .rlim_max = 256u << 20});
     error e = {0};
     pool *p = NULL;
