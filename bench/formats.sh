@@ -27,7 +27,7 @@ none) ;;
 esac
 if [ -s "$work/calibration.txt" ]; then
     "$bin/calibrate" --products -m "$work/f16.qbin" -f "$work/calibration.txt" -q -o "$work/calibration"
-    fitted=(--calibration "$work/calibration" --method gptq)
+    fitted=(--calibration "$work/calibration")
 fi
 listed=$("$bin/convert" --help | awk '/^formats:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
 spelled="q4@f32 q4@token q4@static"

@@ -28,7 +28,7 @@ status calibrate_step_run(const calibrate_step *s, const conversion_flags *set, 
     snprintf(chunks, sizeof chunks, "%" PRId64, set->calibrate_chunks);
     const char *words[] = {"-m", model, "-f", set->calibrate, "-o", s->calibration, "-c", window, "--chunks", chunks, "--force", NULL, NULL};
     int n = (int)(sizeof words / sizeof *words) - 2;
-    if (set->method && method_find(set->method)->compensates) words[n++] = "--products";
+    if (!set->method || method_find(set->method)->compensates) words[n++] = "--products";
     if (set->quiet) words[n++] = "-q";
     args a;
     args_want want;

@@ -84,6 +84,7 @@ static status weigh_tensor(calibrated *d, conversion *c, size_t i, error *e) {
     if (!find_weighed(d, input)) TRY(weigh_input(d, input, c->set->quiet, e));
     c->todo[i].importance = find_weighed(d, input)->importance;
     c->todo[i].products = products_of(calibration_find(&d->file, t->name)); /* before smoothing: the column factors follow */
+    if (!c->set->method && c->todo[i].products) c->method = &method_gptq;
     return OK;
 }
 

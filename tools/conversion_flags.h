@@ -41,7 +41,7 @@ void list_formats(FILE *out);
          .choices = "fit|rtn|gptq|polish",                                                                                                          \
          .help =                                                                                                                                    \
              "How weights are rounded: fit searches scales of the least squared error (default), rtn takes the range and rounds, gptq lets each "   \
-             "column make up for the errors of those before it (compare with fit: it suits some models only), polish then improves every scale "    \
+             "column make up for the errors of those before it (default where the calibration has products), polish then improves every scale "     \
              "and code once more, slowly."},                                                                                                        \
         {.name = "calibration",                                                                                                                     \
          .kind = OPTION_TEXT,                                                                                                                       \

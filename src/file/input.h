@@ -19,6 +19,10 @@ static inline size_t input_index(size_t of_layer, layer_input which) {
     return of_layer * LAYER_INPUTS + which;
 }
 
+static inline bool input_is(const spec *s, size_t index, layer_input which) {
+    return index / LAYER_INPUTS < s->layers && index % LAYER_INPUTS == which;
+}
+
 static inline size_t input_count(const spec *s) {
     return (size_t)s->layers * LAYER_INPUTS + 1;
 }

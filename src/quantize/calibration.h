@@ -6,7 +6,7 @@
  * moving averages of the least and largest value of a window with momentum 0.01; the first hundred windows are averaged alike. Its metadata has the
  * spec of the model and an object "calibration": "model" (identity), "momentum", "texts" (file, bytes, xxh3, context, windows, skip, bos) and "inputs"
  * (name, tokens, windows, and low and high of the whole input). If that object says "products": true, each input also has a vector ".products", the triangle
- * (factor.h) of x_i x_j summed over all tokens, skipped ones too, by "tokens": large, and wanted by methods that compensate errors. */
+ * (factor.h) of x_i x_j as products.h sums them over all tokens, skipped ones too, by "tokens": large, and wanted by methods that compensate errors. */
 #ifndef QBIN_QUANTIZE_CALIBRATION_H
 #define QBIN_QUANTIZE_CALIBRATION_H
 

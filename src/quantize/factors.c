@@ -7,15 +7,18 @@
 #include "base/check.h"
 #include "quantize/factor.h"
 
-/* Of the mean of the diagonal. A tenth or five times as much changes the divergence of the demo model at three bits by less than two hundredths. */
+/* What two channels have in common in one text they have less of in another: products of different channels shrink (Schäfer and Strimmer 2005, target D).
+ * SmolLM2-135M, 4 bits, calibrated on another kind of text: divergence of gate and up alone 0.056 without and 0.049 with it; on text of the same kind it
+ * changes nothing. Damping is of the mean of the diagonal; a tenth or five times as much changes little. */
+static const float shrunk = 0.85f;
 static const double factor_damping = 0.01, products_damping = 0.002;
 
 static void expand(float *h, const float *products, const float *columns, size_t k) {
     double mean = 0;
     for (size_t i = 0; i < k; i++) {
         for (size_t j = i; j < k; j++) {
-            const float by = columns ? columns[i] * columns[j] : 1;
-            h[i * k + j] = h[j * k + i] = products[triangle_at(k, i) + j] / by;
+            const float by = columns ? columns[i] * columns[j] : 1, product = products[triangle_at(k, i) + j] / by;
+            h[i * k + j] = h[j * k + i] = i == j ? product : shrunk * product;
         }
         mean += (double)h[i * k + i] / (double)k;
     }

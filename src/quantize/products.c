@@ -2,6 +2,7 @@
  * the "tokens" of an activation. */
 #include "quantize/products.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct products {
     linear_fn *multiply;
     format format; /* f32 */
     size_t window, n;
+    float sink; /* that values of a window's first token are multiplied by where it will be attended to */
     int threads;
     float **values; /* [n] of [window][k] */
     float **sums;   /* [n] of triangles */
@@ -73,7 +75,7 @@ static status take_memory(products *p, error *e) {
 status products_open(products **out, const spec *s, size_t window, int threads, error *e) {
     products *p = calloc(1, sizeof *p);
     if (!p) return fail(e, E_MEMORY, "no memory");
-    *p = (products){.spec = s, .window = window, .n = input_count(s), .threads = threads};
+    *p = (products){.spec = s, .window = window, .n = input_count(s), .sink = sqrtf((float)window) / 2, .threads = threads};
     status result = kernels_choose(&p->kernels, NULL, e);
     if (result == OK) result = format_parse(&p->format, "f32", e);
     if (result == OK) p->multiply = kernels_linear(p->kernels, &p->format);
@@ -97,9 +99,12 @@ void products_close(products **p) {
 
 void products_take(products *p, const glimpse *seen) {
     const size_t k = input_width(p->spec, seen->input);
+    float *to = p->values[seen->input] + seen->channel;
     for (size_t t = 0; t < seen->tokens && seen->first + t < p->window; t++) {
-        memcpy(p->values[seen->input] + (seen->first + t) * k + seen->channel, seen->x + t * seen->ld, seen->channels * sizeof *seen->x);
+        memcpy(to + (seen->first + t) * k, seen->x + t * seen->ld, seen->channels * sizeof *seen->x);
     }
+    if (seen->first > 0 || !seen->tokens || !input_is(p->spec, seen->input, INPUT_ATTN)) return;
+    for (size_t i = 0; i < seen->channels; i++) to[i] *= p->sink;
 }
 
 /* The values of `n` channels from `first` on as [tokens padded to 64][width]; what is missing is zero. */

@@ -1,6 +1,8 @@
 /* products.h: the products of the channels of each input with each other, summed over the tokens of a text: H = X^T X, what error-compensating methods need
- * (GPTQ's Hessian without its factor 2). Owns the sums of a whole model, k * (k + 1) / 2 floats for each input, and the values of one window; the sums
- * have the same bits for any number of threads, any split into batches and any instruction set. Refuses nothing: values are checked by statistics.h. */
+ * (GPTQ's Hessian without its factor 2). The first token of a window attracts the attention of all later ones (attention sinks: Xiao et al. 2023,
+ * section 3), so errors of its key and value reach them all: where q, k and v read it, it counts for a quarter of the window. Owns the sums of a whole
+ * model, k * (k + 1) / 2 floats for each input, and the values of one window; the sums have the same bits for any number of threads, any split into
+ * batches and any instruction set. Refuses nothing: values are checked by statistics.h. */
 #ifndef QBIN_QUANTIZE_PRODUCTS_H
 #define QBIN_QUANTIZE_PRODUCTS_H
 

@@ -4,11 +4,6 @@
 #include "quantize/recipe.h"
 
 const builtin_recipe builtin_recipes[] = {
-    {"q8-mix", "8 bits, with a scale for 32 inputs where outliers are",
-     "*                                   q8-b128\n"
-     "*.down                              q8-b32\n"
-     "embed                               q8\n"
-     "head                                q8\n"},
     {"q6-mix", "6 bits, 8 where errors cost most",
      "*                                   q6\n"
      "embed                               q8\n"
