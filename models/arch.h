@@ -17,8 +17,18 @@
 
 typedef struct config config; /* models/config.h */
 
-/* What a tensor of the .qbin is made from. Canonical names: "embed", "head", "final_norm", and for layer N "layers.N." followed by
- * attn_norm, q, k, v, o, q_bias, k_bias, v_bias, o_bias, mlp_norm, gate, up, down, gate_bias, up_bias, down_bias. */
+/* What a tensor of the .qbin is made from. Canonical names; what stands in brackets is there only if the spec says so:
+ *
+ *   embed, [head, head_bias], [positions: [context, hidden]], final_norm, [final_norm_bias], and for layer N "layers.N." followed by
+ *   [attn_norm, mlp_norm]             before attention and MLP (norm_place before and around); a shared residual has attn_norm alone
+ *   [attn_post_norm, mlp_post_norm]   after them (norm_place after and around)
+ *   [attn_norm_bias ...]              with norm_bias, of every norm above
+ *   q, k, v, o, [q_bias, k_bias, v_bias, o_bias], [q_norm, k_norm: [head_dim], or the width of q and k], [sinks: [heads]]
+ *   gate, up, down, [gate_bias, up_bias, down_bias]      of an MLP; no gate in a plain one
+ *   router: [n_experts, hidden], [router_bias], experts.E.gate, .up, .down, [experts.E.gate_bias ...]      of a layer with experts, instead of an MLP
+ *   [shared.gate, shared.up, shared.down], [shared_gate: a vector [hidden]]
+ *
+ * Norms multiply by what is stored: a checkpoint whose norms mean 1 + w has the 1 added here. */
 typedef struct wanted {
     char name[TENSOR_NAME];   /* in the .qbin */
     char source[TENSOR_NAME]; /* in the checkpoint */

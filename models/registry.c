@@ -50,7 +50,6 @@ static status read_tokens(spec *s, config *c, error *e) {
 static status configure(const arch **a, spec *s, config *c, const json_t *generation, error *e) {
     TRY(find_arch(a, c, e));
     snprintf(s->architecture, sizeof s->architecture, "%s", (*a)->model_type);
-    s->bos = -1;
     TRY((*a)->configure(s, c, e));
     TRY(spec_check(s, e));
     TRY(read_tokens(s, c, e));
@@ -65,7 +64,7 @@ static status configure(const arch **a, spec *s, config *c, const json_t *genera
 
 status arch_configure(const arch **a, spec *s, const json_t *root, const json_t *generation, error *e) {
     config c;
-    *s = (spec){0};
+    spec_start(s);
     TRY(config_open(&c, root, "", e));
     const status result = configure(a, s, &c, generation, e);
     config_close(&c);

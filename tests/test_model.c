@@ -51,7 +51,7 @@ Test(model, a_tensor_that_the_spec_has_no_use_for) {
 Test(model, a_norm_that_it_cannot_run) {
     spec made = tiny_spec(), said = tiny_spec();
     said.norm = NORM_LAYER;
-    refused(&made, &said, "RMSNorm");
+    refused(&made, &said, "the spec's 'norm' is not");
     spec_free(&made), spec_free(&said);
 }
 

@@ -25,13 +25,16 @@ void tiny_rope(spec *s, uint32_t dims) {
     for (uint32_t i = 0; i < dims / 2; i++) s->rope_inverse[i] = powf(10000.0f, -2.0f * (float)i / (float)dims);
 }
 
-static spec make_spec(spec s) {
+static spec make_spec(spec sizes) {
+    spec s;
+    spec_start(&s);
+    s.layers = sizes.layers, s.hidden = sizes.hidden, s.intermediate = sizes.intermediate, s.heads = sizes.heads, s.kv_heads = sizes.kv_heads;
+    s.head_dim = sizes.head_dim, s.vocab = sizes.vocab, s.tied = sizes.tied;
     strcpy(s.architecture, "llama");
     s.context = 2048;
     s.norm_eps = 1e-5f;
     s.attention_scale = 1.0f / sqrtf((float)s.head_dim);
     s.rope = ROPE_HALF;
-    s.rope_attention = 1;
     s.window = calloc(s.layers, sizeof *s.window);
     s.bos = 1;
     s.n_eos = 1;

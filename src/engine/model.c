@@ -117,9 +117,36 @@ static status find_all(finder *f, model *m, error *e) {
     return OK;
 }
 
+/* Features that files may ask for and that this version cannot run. */
+static status check_features(const spec *s, error *e) {
+    const struct {
+        const char *name;
+        bool asked;
+    } features[] = {
+        {"norm", s->norm != NORM_RMS || s->norm_bias},
+        {"norm_place", s->norm_place != NORM_BEFORE},
+        {"residual", s->residual != RESIDUAL_SERIAL},
+        {"plain_mlp", s->plain_mlp},
+        {"activation", s->activation == ACTIVATION_SWIGLU_SHIFTED || s->mlp_limit > 0},
+        {"head_bias", s->head_bias},
+        {"qk_norm", s->qk_norm != QK_NORM_NONE},
+        {"clip_qkv", s->clip_qkv > 0},
+        {"attention_softcap", s->attention_softcap > 0},
+        {"sinks", s->sinks},
+        {"scales", s->embedding_scale != 1 || s->residual_scale != 1 || s->logit_scale != 1 || s->logit_softcap > 0},
+        {"learned_positions", s->learned_positions},
+        {"rope_tables", s->rope_tables > 1 || s->rope_original || s->rope_layer},
+        {"n_experts", s->n_experts > 0},
+    };
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        if (features[i].asked) return fail(e, E_FILE, "the spec's '%s' is not what this version can run", features[i].name);
+    }
+    return OK;
+}
+
 static status resolve(model *m, error *e) {
     const spec *s = model_spec(m);
-    if (s->norm != NORM_RMS) return fail(e, E_FILE, "the spec asks for a norm other than RMSNorm, which this version cannot run");
+    TRY(check_features(s, e));
     finder f = {.model = m, .used = calloc(m->file.n_tensors ? m->file.n_tensors : 1, sizeof *f.used)};
     m->layers = calloc(s->layers, sizeof *m->layers);
     if (!f.used || !m->layers) {

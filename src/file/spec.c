@@ -16,9 +16,16 @@ static double list_get(const spec *s, const spec_list *l, size_t i) {
     return l->kind->get((const char *)l->place((spec *)(uintptr_t)s) + i * l->item);
 }
 
+void spec_start(spec *s) {
+    *s = (spec){.embedding_scale = 1, .residual_scale = 1, .logit_scale = 1, .rope_attention = 1, .rope_tables = 1, .bos = -1};
+}
+
 void spec_free(spec *s) {
     free(s->rope_inverse);
+    free(s->rope_long);
+    free(s->rope_layer);
     free(s->window);
+    free(s->dense);
     *s = (spec){0};
 }
 
@@ -48,6 +55,37 @@ static status check_shape(const spec *s, error *e) {
     return OK;
 }
 
+/* Rules between fields: what no forward pass has a meaning for. */
+static status check_together(const spec *s, error *e) {
+    const struct {
+        bool broken;
+        const char *why;
+    } rules[] = {
+        {s->norm_bias && s->norm != NORM_LAYER, "'norm_bias' belongs to layer norms"},
+        {s->residual != RESIDUAL_SERIAL && s->norm_place != NORM_BEFORE, "a parallel 'residual' has norms before alone"},
+        {s->plain_mlp && (s->mlp_limit > 0 || s->activation == ACTIVATION_SWIGLU_SHIFTED), "a 'plain_mlp' has no limit and no shifted activation"},
+        {s->clip_qkv > 0 && s->qk_norm == QK_NORM_HEAD, "'clip_qkv' is not for heads that are normalised one by one"},
+        {s->head_bias && s->tied, "'head_bias' needs a head of its own"},
+        {s->rope_tables > 1 && s->rope == ROPE_NONE, "'rope_tables' without 'rope'"},
+        {s->rope_layer && s->rope == ROPE_NONE, "'rope_layer' without 'rope'"},
+        {s->rope_original && s->rope == ROPE_NONE, "'rope_original' without 'rope'"},
+        {s->n_experts ? s->experts_per_token < 1 || s->experts_per_token > s->n_experts : s->experts_per_token > 0,
+         "'experts_per_token' is not in 1 .. n_experts"},
+        {!s->n_experts != !s->expert_intermediate, "'n_experts' and 'expert_intermediate' belong together"},
+        {!s->n_experts && (s->router_bias || s->expert_bias || s->experts_normalized || s->shared_intermediate || s->dense),
+         "there are fields of experts, but 'n_experts' is 0"},
+        {s->shared_gate && !s->shared_intermediate, "'shared_gate' without 'shared_intermediate'"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (rules[i].broken) return fail(e, E_FILE, "spec: %s", rules[i].why);
+    }
+    for (uint32_t i = 0; s->rope_layer && i < s->layers; i++) {
+        if (s->rope_layer[i] >= (int64_t)s->rope_tables)
+            return fail(e, E_FILE, "spec: 'rope_layer' has %d of %u tables", s->rope_layer[i], s->rope_tables);
+    }
+    return OK;
+}
+
 static status check_list(const spec *s, const spec_list *l, error *e) {
     if (l->count(s) && !l->place((spec *)(uintptr_t)s)) return fail(e, E_FILE, "spec: '%s' is missing", l->key);
     for (size_t i = 0; i < l->count(s); i++) TRY(check_range(l->key, list_get(s, l, i), l->min, l->max, e));
@@ -59,7 +97,7 @@ status spec_check(const spec *s, error *e) {
     if (s->n_eos > EOS_MAX) return fail(e, E_FILE, "spec: 'eos' has %u ids, more than %d", s->n_eos, EOS_MAX);
     TRY(check_shape(s, e));
     for (const spec_list *l = spec_lists; l->key; l++) TRY(check_list(s, l, e));
-    return OK;
+    return check_together(s, e);
 }
 
 /* ---- to JSON and back ---- */

@@ -76,7 +76,9 @@ static json_t *write_real(double x) {
     return json_real(strtod(text, NULL));
 }
 
-_Static_assert(sizeof(norm_kind) == 4 && sizeof(activation_kind) == 4 && sizeof(rope_kind) == 4, "enumerations are read as uint32_t");
+_Static_assert(sizeof(norm_kind) == 4 && sizeof(norm_place) == 4 && sizeof(residual_kind) == 4 && sizeof(qk_norm_kind) == 4 &&
+                   sizeof(activation_kind) == 4 && sizeof(rope_kind) == 4,
+               "enumerations are read as uint32_t");
 
 static const number_kind u32 = {get_u32, set_u32, write_whole, read_whole, number_text};
 static const number_kind i32 = {get_i32, set_i32, write_whole, read_whole, number_text};
@@ -86,7 +88,10 @@ static const number_kind f32 = {get_f32, set_f32, write_real, json_to_number, nu
 /* ---- the tables ---- */
 
 static const char *const norm_names[] = {"rms", "layer", NULL};
-static const char *const activation_names[] = {"silu", "gelu", "gelu_tanh", NULL};
+static const char *const place_names[] = {"before", "after", "around", NULL};
+static const char *const residual_names[] = {"serial", "parallel", "shared", NULL};
+static const char *const qk_norm_names[] = {"none", "head", "whole", NULL};
+static const char *const activation_names[] = {"silu", "gelu", "gelu_tanh", "swiglu_shifted", NULL};
 static const char *const rope_names[] = {"none", "half", "interleaved", NULL};
 
 enum { VOCAB_LIMIT = 1 << 24, CONTEXT_LIMIT = 1 << 24 }; /* a position is exact as f32 */
@@ -103,49 +108,120 @@ const spec_field spec_fields[] = {
     {"context", &u32, AT(context), 1, CONTEXT_LIMIT, NAN, NULL},
     {"tied", &flag, AT(tied), 0, 1, 0, NULL},
     {"norm", &u32, AT(norm), 0, NORM_LAYER, NORM_RMS, norm_names},
+    {"norm_place", &u32, AT(norm_place), 0, NORM_AROUND, NORM_BEFORE, place_names},
+    {"norm_bias", &flag, AT(norm_bias), 0, 1, 0, NULL},
     {"norm_eps", &f32, AT(norm_eps), 1e-20, 1, NAN, NULL},
-    {"activation", &u32, AT(activation), 0, ACTIVATION_GELU_TANH, NAN, activation_names},
+    {"residual", &u32, AT(residual), 0, RESIDUAL_SHARED, RESIDUAL_SERIAL, residual_names},
+    {"activation", &u32, AT(activation), 0, ACTIVATION_SWIGLU_SHIFTED, NAN, activation_names},
+    {"plain_mlp", &flag, AT(plain_mlp), 0, 1, 0, NULL},
+    {"mlp_limit", &f32, AT(mlp_limit), 0, 1e6, 0, NULL},
     {"attention_bias", &flag, AT(attention_bias), 0, 1, 0, NULL},
     {"output_bias", &flag, AT(output_bias), 0, 1, 0, NULL},
     {"mlp_bias", &flag, AT(mlp_bias), 0, 1, 0, NULL},
+    {"head_bias", &flag, AT(head_bias), 0, 1, 0, NULL},
+    {"qk_norm", &u32, AT(qk_norm), 0, QK_NORM_WHOLE, QK_NORM_NONE, qk_norm_names},
+    {"clip_qkv", &f32, AT(clip_qkv), 0, 1e6, 0, NULL},
     {"attention_scale", &f32, AT(attention_scale), 1e-6, 1e3, NAN, NULL},
+    {"attention_softcap", &f32, AT(attention_softcap), 0, 1e6, 0, NULL},
+    {"sinks", &flag, AT(sinks), 0, 1, 0, NULL},
+    {"embedding_scale", &f32, AT(embedding_scale), 1e-6, 1e6, 1, NULL},
+    {"residual_scale", &f32, AT(residual_scale), 1e-6, 1e6, 1, NULL},
+    {"logit_scale", &f32, AT(logit_scale), 1e-6, 1e6, 1, NULL},
+    {"logit_softcap", &f32, AT(logit_softcap), 0, 1e6, 0, NULL},
+    {"learned_positions", &flag, AT(learned_positions), 0, 1, 0, NULL},
     {"rope", &u32, AT(rope), 0, ROPE_INTERLEAVED, ROPE_NONE, rope_names},
     {"rope_dims", &u32, AT(rope_dims), 0, ROPE_DIMS_MAX, 0, NULL},
     {"rope_attention", &f32, AT(rope_attention), 1e-6, 1e3, 1, NULL},
+    {"rope_tables", &u32, AT(rope_tables), 1, ROPE_TABLES_MAX, 1, NULL},
+    {"rope_original", &u32, AT(rope_original), 0, CONTEXT_LIMIT, 0, NULL},
+    {"n_experts", &u32, AT(n_experts), 0, EXPERTS_MAX, 0, NULL},
+    {"experts_per_token", &u32, AT(experts_per_token), 0, EXPERTS_MAX, 0, NULL},
+    {"expert_intermediate", &u32, AT(expert_intermediate), 0, SPEC_SIZE_MAX, 0, NULL},
+    {"experts_normalized", &flag, AT(experts_normalized), 0, 1, 0, NULL},
+    {"router_bias", &flag, AT(router_bias), 0, 1, 0, NULL},
+    {"expert_bias", &flag, AT(expert_bias), 0, 1, 0, NULL},
+    {"shared_intermediate", &u32, AT(shared_intermediate), 0, SPEC_SIZE_MAX, 0, NULL},
+    {"shared_gate", &flag, AT(shared_gate), 0, 1, 0, NULL},
     {"bos", &i32, AT(bos), -1, VOCAB_LIMIT - 1, -1, NULL},
     {0},
 };
 #undef AT
 
+/* Zeroed room for what a list holds; NULL for nothing. */
+#define ROOM(place, n) ((place) = (n) ? calloc((n), sizeof *(place)) : NULL, (n) && !(place) ? fail(e, E_MEMORY, "spec: no memory") : OK)
+
 static size_t rope_count(const spec *s) {
-    return s->rope_dims / 2;
+    return (size_t)s->rope_tables * (s->rope_dims / 2);
 }
 static void *rope_place(spec *s) {
     return s->rope_inverse;
 }
 static status rope_resize(spec *s, size_t n, error *e) {
-    s->rope_inverse = n ? calloc(n, sizeof *s->rope_inverse) : NULL;
-    return n && !s->rope_inverse ? fail(e, E_MEMORY, "spec: no memory") : OK;
+    return ROOM(s->rope_inverse, n);
 }
 static bool rope_is_neutral(const spec *s) {
     return !s->rope_dims;
 }
 
-static size_t window_count(const spec *s) {
+static size_t long_count(const spec *s) {
+    return s->rope_original ? rope_count(s) : 0;
+}
+static void *long_place(spec *s) {
+    return s->rope_long;
+}
+static status long_resize(spec *s, size_t n, error *e) {
+    return ROOM(s->rope_long, n);
+}
+static bool long_is_neutral(const spec *s) {
+    return !long_count(s);
+}
+
+static size_t layer_count(const spec *s) {
     return s->layers;
 }
+/* A list of 32-bit integers that is not there or says nothing. */
+static bool says_nothing(const void *list, size_t n) {
+    const uint32_t *x = list;
+    for (size_t i = 0; x && i < n; i++) {
+        if (x[i]) return false;
+    }
+    return true;
+}
+
+static size_t choice_count(const spec *s) {
+    return s->rope_layer ? s->layers : 0;
+}
+static void *choice_place(spec *s) {
+    return s->rope_layer;
+}
+static status choice_resize(spec *s, size_t n, error *e) {
+    return ROOM(s->rope_layer, n);
+}
+static bool choice_is_neutral(const spec *s) {
+    return says_nothing(s->rope_layer, s->layers);
+}
+
 static void *window_place(spec *s) {
     return s->window;
 }
 static status window_resize(spec *s, size_t n, error *e) {
-    s->window = calloc(n, sizeof *s->window);
-    return s->window ? OK : fail(e, E_MEMORY, "spec: no memory");
+    return ROOM(s->window, n);
 }
 static bool window_is_neutral(const spec *s) {
-    for (uint32_t i = 0; i < s->layers; i++) {
-        if (s->window[i]) return false;
-    }
-    return true;
+    return says_nothing(s->window, s->layers);
+}
+
+static size_t dense_count(const spec *s) {
+    return s->dense ? s->layers : 0;
+}
+static void *dense_place(spec *s) {
+    return s->dense;
+}
+static status dense_resize(spec *s, size_t n, error *e) {
+    return ROOM(s->dense, n);
+}
+static bool dense_is_neutral(const spec *s) {
+    return says_nothing(s->dense, s->layers);
 }
 
 static size_t eos_count(const spec *s) {
@@ -165,7 +241,10 @@ static bool eos_is_neutral(const spec *s) {
 
 const spec_list spec_lists[] = {
     {"rope_inverse", &f32, 0, 1024, rope_count, rope_place, rope_resize, rope_is_neutral, sizeof(float)},
-    {"window", &u32, 0, CONTEXT_LIMIT, window_count, window_place, window_resize, window_is_neutral, sizeof(uint32_t)},
+    {"rope_long", &f32, 0, 1024, long_count, long_place, long_resize, long_is_neutral, sizeof(float)},
+    {"rope_layer", &i32, ROPE_NOT_HERE, ROPE_TABLES_MAX - 1, choice_count, choice_place, choice_resize, choice_is_neutral, sizeof(int32_t)},
+    {"window", &u32, 0, CONTEXT_LIMIT, layer_count, window_place, window_resize, window_is_neutral, sizeof(uint32_t)},
+    {"dense", &u32, 0, 1, dense_count, dense_place, dense_resize, dense_is_neutral, sizeof(uint32_t)},
     {"eos", &i32, 0, VOCAB_LIMIT - 1, eos_count, eos_place, eos_resize, eos_is_neutral, sizeof(int32_t)},
     {0},
 };
