@@ -11,9 +11,9 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "file/safetensors.h"
 #include "file/spec.h"
 #include "file/tensor.h"
+#include "file/view.h"
 
 typedef struct config config; /* models/config.h */
 
@@ -33,11 +33,15 @@ typedef struct wanted {
     char name[TENSOR_NAME];   /* in the .qbin */
     char source[TENSOR_NAME]; /* in the checkpoint */
     uint64_t rows, k;         /* expected shape; k = 0 for a vector [rows] */
+    slice slice;              /* which part of it; {0}: all, as it lies */
+    view from;                /* filled by arch_resolve: where it lies in the checkpoint, which it borrows */
 } wanted;
 
 typedef struct wanted_list {
     wanted *items;
     size_t n, room;
+    size_t skipped; /* filled by arch_resolve: tensors of the checkpoint that belong to other parts than the language model */
+    char first_skipped[TENSOR_NAME];
 } wanted_list;
 
 typedef struct arch {
@@ -46,6 +50,8 @@ typedef struct arch {
     status (*configure)(spec *s, config *c, error *e);
     status (*tensors)(const spec *s, wanted_list *out, error *e);
     const char *const *ignored; /* POSIX extended regular expressions of checkpoint tensors that may be left out; NULL-terminated */
+    /* What the checkpoint's names of the layer stack begin with: "model.". Files that leave it out, or put "language_model." before it, are read as well. */
+    const char *base;
 } arch;
 extern const arch *const archs[]; /* NULL-terminated: the list */
 
@@ -53,6 +59,10 @@ extern const arch *const archs[]; /* NULL-terminated: the list */
  * the checkpoint has every wanted tensor in the expected shape and a readable dtype, and no other tensor. If generation_config.json lies beside it, its
  * token ids win over those of config.json. The caller frees spec and list; nothing is kept on failure. */
 status arch_resolve(const checkpoint *c, const char *config_path, spec *s, wanted_list *out, error *e);
+
+/* What arch_configure and arch_resolve read of a config.json: itself, or the text_config of a model that does more than text, with what it leaves to the whole.
+ * New reference. E_FILE names a key beside text_config that is not understood. */
+status arch_text_config(json_t **out, const json_t *root, error *e);
 
 /* The part of arch_resolve that needs no checkpoint: `root` is the content of config.json, `generation` that of generation_config.json or NULL. */
 status arch_configure(const arch **a, spec *s, const json_t *root, const json_t *generation, error *e);

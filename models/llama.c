@@ -83,5 +83,6 @@ const arch arch_llama = {
     .summary = "Llama 2, 3, 3.1, 3.2, TinyLlama, SmolLM 1 and 2 and others of that shape",
     .configure = configure,
     .tensors = llama_tensors,
+    .base = "model.",
     .ignored = llama_ignored,
 };

@@ -16,5 +16,6 @@ const arch arch_mistral = {
     .summary = "Mistral 7B, Nemo and others of that shape, with or without a sliding window",
     .configure = configure,
     .tensors = llama_tensors,
+    .base = "model.",
     .ignored = llama_ignored,
 };

@@ -1,5 +1,3 @@
-#include <inttypes.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +7,8 @@
 #include "models/arch.h"
 #include "models/config.h"
 #include "models/llama.h"
+#include "models/quantization.h"
+#include "models/resolve.h"
 
 const arch *const archs[] = {
     &arch_llama,
@@ -48,7 +48,9 @@ static status read_tokens(spec *s, config *c, error *e) {
 }
 
 static status configure(const arch **a, spec *s, config *c, const json_t *generation, error *e) {
+    scale_blocks blocks;
     TRY(find_arch(a, c, e));
+    TRY(quantization_read(&blocks, config_get(c, "quantization_config"), e));
     snprintf(s->architecture, sizeof s->architecture, "%s", (*a)->model_type);
     TRY((*a)->configure(s, c, e));
     TRY(spec_check(s, e));
@@ -64,65 +66,18 @@ static status configure(const arch **a, spec *s, config *c, const json_t *genera
 
 status arch_configure(const arch **a, spec *s, const json_t *root, const json_t *generation, error *e) {
     config c;
+    json_t *text;
     spec_start(s);
-    TRY(config_open(&c, root, "", e));
-    const status result = configure(a, s, &c, generation, e);
+    TRY(arch_text_config(&text, root, e));
+    status result = config_open(&c, text, "", e);
+    if (result == OK) result = configure(a, s, &c, generation, e);
     config_close(&c);
+    json_decref(text);
     if (result != OK) spec_free(s);
     return result;
 }
 
 /* ---- the tensors ---- */
-
-static void print_shape(char text[128], const source *t) {
-    size_t used = (size_t)snprintf(text, 128, "[");
-    for (uint32_t i = 0; i < t->ndim && used < 100; i++) used += (size_t)snprintf(text + used, 128 - used, "%s%" PRIu64, i ? ", " : "", t->shape[i]);
-    snprintf(text + used, 128 - used, "]");
-}
-
-static status check_wanted(const checkpoint *c, const wanted *w, const char *config_path, error *e) {
-    const source *t = checkpoint_find(c, w->source);
-    if (!t) return fail(e, E_FILE, "%s: tensor '%s' is missing", c->files[0].path, w->source);
-    if (!t->type) return fail(e, E_FILE, "%s: tensor '%s': dtype %s cannot be read (only F32, F16, BF16)", t->file->path, t->name, t->dtype);
-    const bool fits = w->k ? t->ndim == 2 && t->shape[0] == w->rows && t->shape[1] == w->k : t->ndim == 1 && t->shape[0] == w->rows;
-    if (fits) return OK;
-    char text[128], wanted_text[64];
-    print_shape(text, t);
-    snprintf(wanted_text, sizeof wanted_text, w->k ? "[%" PRIu64 ", %" PRIu64 "]" : "[%" PRIu64 "]", w->rows, w->k);
-    return fail(e, E_FILE, "%s: tensor '%s' has the shape %s, %s wants %s", t->file->path, t->name, text, config_path, wanted_text);
-}
-
-static int by_source(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static bool is_ignored(const arch *a, const char *name) {
-    bool ignored = false;
-    for (size_t i = 0; a->ignored[i] && !ignored; i++) {
-        regex_t pattern;
-        if (regcomp(&pattern, a->ignored[i], REG_EXTENDED | REG_NOSUB)) continue;
-        ignored = regexec(&pattern, name, 0, NULL, 0) == 0;
-        regfree(&pattern);
-    }
-    return ignored;
-}
-
-static status check_others(const arch *a, const checkpoint *c, const wanted_list *list, error *e) {
-    const char **sources = calloc(list->n + 1, sizeof *sources);
-    if (!sources) return fail(e, E_MEMORY, "no memory");
-    for (size_t i = 0; i < list->n; i++) sources[i] = list->items[i].source;
-    qsort(sources, list->n, sizeof *sources, by_source);
-    status s = OK;
-    for (size_t i = 0; i < c->n_tensors && s == OK; i++) {
-        const source *t = &c->tensors[i];
-        if (bsearch(&t->name, sources, list->n, sizeof *sources, by_source) || is_ignored(a, t->name)) continue;
-        s = fail(e, E_FILE, "%s: tensor '%s' is not part of a %s model", t->file->path, t->name, a->model_type);
-    }
-    free(sources);
-    return s;
-}
-
-/* ---- both ---- */
 
 /* generation_config.json beside config.json; *out stays NULL if there is none. */
 static status read_generation(json_t **out, const char *config_path, error *e) {
@@ -143,8 +98,7 @@ static status resolve(const checkpoint *c, const char *config_path, const json_t
     json_decref(generation);
     if (result != OK) return fail_in(e, config_path);
     TRY(a->tensors(s, out, e));
-    for (size_t i = 0; i < out->n; i++) TRY(check_wanted(c, &out->items[i], config_path, e));
-    return check_others(a, c, out, e);
+    return resolve_tensors(a, c, root, out, e);
 }
 
 status arch_resolve(const checkpoint *c, const char *config_path, spec *s, wanted_list *out, error *e) {

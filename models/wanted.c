@@ -27,6 +27,20 @@ status wanted_add_layer(wanted_list *list, uint32_t layer, const char *name, con
     return wanted_add(list, full, full_source, rows, k, e);
 }
 
+status wanted_add_parts(wanted_list *list, uint32_t layer, const char *prefix, const layer_part *parts, size_t n, error *e) {
+    for (size_t i = 0; i < n; i++) {
+        const layer_part *p = &parts[i];
+        if (!p->wanted) continue;
+        TRY(wanted_add_layer(list, layer, p->name, prefix, p->source, p->rows, p->k, e));
+        wanted_slice(list, p->slice);
+    }
+    return OK;
+}
+
+void wanted_slice(wanted_list *list, slice part) {
+    list->items[list->n - 1].slice = part;
+}
+
 void wanted_free(wanted_list *list) {
     free(list->items);
     *list = (wanted_list){0};

@@ -80,7 +80,7 @@ static void job_close(job *j) {
 static status add_tensors(job *j, error *e) {
     for (size_t i = 0; i < j->wanted.n; i++) {
         const wanted *w = &j->wanted.items[i];
-        const reader from = reader_of_source(checkpoint_find(&j->weights, w->source));
+        const reader from = reader_of_view(&w->from);
         TRY(conversion_add(&j->out, w->name, w->source, &from, !w->k, j->spec.layers, e));
     }
     return OK;
@@ -93,8 +93,7 @@ static status find_source(void *context, const tensor *t, reader *from, const ch
     for (size_t i = 0; i < j->wanted.n; i++) {
         const wanted *w = &j->wanted.items[i];
         if (strcmp(w->name, t->name)) continue;
-        const source *s = checkpoint_find(&j->weights, w->source);
-        *from = reader_of_source(s);
+        *from = reader_of_view(&w->from);
         *origin = w->source;
         if (t->rows == from->rows && t->k == from->k) return OK;
     }
@@ -221,6 +220,20 @@ static status change(job *j, error *e) {
 
 static status convert(job *j, const char *model, const char *base, error *e);
 
+/* The numbers of the checkpoint as a format; of those that are codes with scales, the nearest plain one. */
+static const char *numbers_of(const job *j) {
+    format f;
+    const char *name = j->wanted.items[0].from.type->name;
+    return format_parse(&f, name, NULL) == OK ? name : "bf16";
+}
+
+static void say_what_is_left_out(const job *j) {
+    const wanted_list *list = &j->wanted;
+    if (!list->skipped || j->set->how.quiet) return;
+    fprintf(stderr, "%s: only the language model is converted: %zu tensors of other parts are left out, '%s' is the first\n", j->in.folder,
+            list->skipped, list->first_skipped);
+}
+
 /* With --calibrate: the model in the numbers of its checkpoint reads the text. */
 static status measure(job *j, const char *model, error *e) {
     const conversion_flags *how = &j->set->how;
@@ -233,7 +246,7 @@ static status measure(job *j, const char *model, error *e) {
     plain.how.quiet = true;
     plain.how.threads = how->threads;
     job inner = {.set = &plain};
-    const status s = convert(&inner, model, checkpoint_find(&j->weights, j->wanted.items[0].source)->type->name, e);
+    const status s = convert(&inner, model, numbers_of(j), e);
     job_close(&inner);
     return s == OK ? calibrate_step_run(&j->step, how, j->step.model, j->spec.context, e) : s;
 }
@@ -244,6 +257,7 @@ static status convert(job *j, const char *model, const char *base, error *e) {
     TRY(checkpoint_open(&j->weights, model, e));
     TRY(inputs_open(&j->in, model, e));
     TRY(arch_resolve(&j->weights, j->in.config_path, &j->spec, &j->wanted, e));
+    say_what_is_left_out(j);
     TRY(list_maps(j, e));
     j->out.output = how->output ? strdup(how->output) : inputs_path(&j->in, "model.qbin");
     if (!j->out.output) return fail(e, E_MEMORY, "no memory");

@@ -119,10 +119,8 @@ static status plan_tensor(job *j, size_t i, error *e) {
     if (!t) return fail(e, E_FILE, "%s: tensor '%s' is missing", path, w->name);
     if (t->rows != w->rows || (w->k ? t->ndim != 2 || t->k != w->k : t->ndim != 1))
         return fail(e, E_FILE, "%s: tensor '%s' has another shape than config.json says", path, w->name);
-    for (size_t k = 0; k < i; k++) {
-        if (!strcmp(w->source, j->wanted.items[k].source))
-            return fail(e, E_FILE, "'%s' of the checkpoint became several tensors; the way back is not known", w->source);
-    }
+    if (w->slice.take || w->slice.stack || w->slice.turned || w->slice.plus != 0)
+        return fail(e, E_FILE, "tensor '%s' is a part of '%s' in the checkpoint; the way back is not known", w->name, w->source);
     j->readers[i] = reader_of_tensor(t, &j->in.map);
     j->entries[i] =
         (safetensors_entry){.name = w->source, .dtype = j->called->dtype, .shape = {w->rows, w->k}, .ndim = w->k ? 2 : 1, .bytes = j->type.bits / 8u};

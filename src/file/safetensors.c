@@ -38,9 +38,19 @@ static void widen_bf16(float *out, const uint8_t *in, size_t n) {
     }
 }
 
-static const source_type type_f32 = {"F32", 4, widen_f32};
-static const source_type type_f16 = {"F16", 2, widen_f16};
-static const source_type type_bf16 = {"BF16", 2, widen_bf16};
+/* Sign, 4 bits of exponent with the bias 7, 3 of mantissa; no infinities. As in f16, one multiplication rebases the exponent and normalises denormals. */
+static void widen_e4m3(float *out, const uint8_t *in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t sign = (uint32_t)(in[i] & 0x80u) << 24, rest = in[i] & 0x7fu;
+        const float scaled = float_of_bits(rest << 20) * 0x1p120f;
+        out[i] = float_of_bits(sign | (rest == 0x7f ? 0x7fc00000u : bits_of_float(scaled)));
+    }
+}
+
+static const source_type type_f32 = {"F32", 4, widen_f32, 1};
+static const source_type type_f16 = {"F16", 2, widen_f16, 1};
+static const source_type type_bf16 = {"BF16", 2, widen_bf16, 1};
+static const source_type type_e4m3 = {"F8_E4M3", 1, widen_e4m3, 1};
 
 /* Every dtype whose size is known, so that its offsets can be checked; only some can be read. */
 static const struct dtype {
@@ -50,7 +60,7 @@ static const struct dtype {
 } dtypes[] = {
     {"F32", 32, &type_f32}, {"F16", 16, &type_f16},   {"BF16", 16, &type_bf16}, {"F64", 64, NULL},    {"I64", 64, NULL},
     {"U64", 64, NULL},      {"I32", 32, NULL},        {"U32", 32, NULL},        {"I16", 16, NULL},    {"U16", 16, NULL},
-    {"I8", 8, NULL},        {"U8", 8, NULL},          {"BOOL", 8, NULL},        {"C64", 64, NULL},    {"F8_E4M3", 8, NULL},
+    {"I8", 8, NULL},        {"U8", 8, NULL},          {"BOOL", 8, NULL},        {"C64", 64, NULL},    {"F8_E4M3", 8, &type_e4m3},
     {"F8_E5M2", 8, NULL},   {"F8_E4M3FNUZ", 8, NULL}, {"F8_E5M2FNUZ", 8, NULL}, {"F8_E8M0", 8, NULL}, {"F6_E2M3", 6, NULL},
     {"F6_E3M2", 6, NULL},   {"F4", 4, NULL},
 };

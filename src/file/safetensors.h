@@ -12,10 +12,11 @@
 #include "base/map.h"
 
 typedef struct source_type { /* one const object per dtype that can be read; the list is in safetensors.c */
-    const char *name;        /* "F32", "F16", "BF16" */
-    size_t bytes;
-    /* out[n] f32 = n values at `in`, unaligned */
+    const char *name;        /* "F32", "F16", "BF16", "F8_E4M3" */
+    size_t bytes;            /* of a block */
+    /* out[n] f32 = n values at `in`, unaligned, the start of a block */
     void (*widen)(float *out, const uint8_t *in, size_t n);
+    size_t block; /* values that lie together; 1 for all that are dtypes */
 } source_type;
 
 enum { SOURCE_DIMS = 8 };

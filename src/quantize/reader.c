@@ -4,20 +4,17 @@
 
 /* ---- a tensor of a checkpoint ---- */
 
-static void source_read(const reader *r, uint64_t row, float *out) {
-    const source *s = r->from;
-    s->type->widen(out, s->data + row * r->k * s->type->bytes, r->k);
+static void read_view(const reader *r, uint64_t row, float *out) {
+    view_read(r->from, row, out);
 }
 
-static void source_done(const reader *r, uint64_t row, uint64_t n) {
-    const source *s = r->from;
-    const uint64_t row_bytes = r->k * s->type->bytes;
-    map_done(r->file, (size_t)(s->data - r->file->data) + row * row_bytes, n * row_bytes);
+static void done_with_view(const reader *r, uint64_t row, uint64_t n) {
+    view_done(r->from, row, n);
 }
 
-reader reader_of_source(const source *s) {
-    const uint64_t rows = s->ndim == 2 ? s->shape[0] : 1, k = s->ndim == 2 ? s->shape[1] : s->shape[0];
-    return (reader){s->name, s->file, rows, k, s->bytes, s, source_read, source_done};
+reader reader_of_view(const view *v) {
+    const uint64_t rows = v->k ? v->rows : 1, k = v->k ? v->k : v->rows;
+    return (reader){v->numbers->name, v->numbers->file, rows, k, view_bytes(v), v, read_view, done_with_view};
 }
 
 /* ---- a tensor of a .qbin ---- */

@@ -3,8 +3,8 @@
 #ifndef QBIN_QUANTIZE_READER_H
 #define QBIN_QUANTIZE_READER_H
 
-#include "file/safetensors.h"
 #include "file/tensor.h"
+#include "file/view.h"
 
 typedef struct reader reader;
 struct reader {
@@ -12,7 +12,7 @@ struct reader {
     const map *file;
     uint64_t rows, k; /* a vector of n is one row of n */
     uint64_t bytes;   /* that it has in the file */
-    const void *from; /* the source or tensor */
+    const void *from; /* the view or tensor */
     /* out[k] f32 = row `row`; from any thread */
     void (*read)(const reader *r, uint64_t row, float *out);
     /* Rows [row, row + n) will not be read again soon: their pages can go. */
@@ -20,7 +20,7 @@ struct reader {
 };
 
 /* Both borrow what they are given, and its map. */
-reader reader_of_source(const source *s);
+reader reader_of_view(const view *v);
 reader reader_of_tensor(const tensor *t, const map *file);
 
 #endif
