@@ -1,39 +1,17 @@
 #include "models/llama.h"
 
-#include <math.h>
-#include <stdlib.h>
-
+#include "models/features.h"
 #include "models/rope.h"
 #include "models/wanted.h"
 
-static const char *const activations[] = {"silu", "swish", NULL};
-
-static status read_sizes(spec *s, config *c, error *e) {
-    TRY(config_uint(c, "num_hidden_layers", CONFIG_NEEDED, &s->layers, e));
-    TRY(config_uint(c, "hidden_size", CONFIG_NEEDED, &s->hidden, e));
-    TRY(config_uint(c, "intermediate_size", CONFIG_NEEDED, &s->intermediate, e));
-    TRY(config_uint(c, "num_attention_heads", CONFIG_NEEDED, &s->heads, e));
-    TRY(config_uint(c, "num_key_value_heads", s->heads, &s->kv_heads, e));
-    TRY(config_uint(c, "vocab_size", CONFIG_NEEDED, &s->vocab, e));
-    TRY(config_uint(c, "max_position_embeddings", 2048, &s->context, e));
-    if (!s->heads || !s->layers || s->layers > SPEC_LAYERS_MAX) {
-        return fail(e, E_FILE, "'num_attention_heads' is %u, 'num_hidden_layers' is %u", s->heads, s->layers);
-    }
-    return config_uint(c, "head_dim", s->hidden / s->heads, &s->head_dim, e);
-}
-
 status llama_configure(spec *s, config *c, error *e) {
     double eps;
-    TRY(read_sizes(s, c, e));
+    TRY(features_sizes(s, c, e));
     TRY(config_number(c, "rms_norm_eps", 1e-6, &eps, e));
     TRY(config_bool(c, "tie_word_embeddings", false, &s->tied, e));
-    TRY(config_one_of(c, "hidden_act", activations, e));
+    TRY(features_activation(s, c, "hidden_act", "silu", e));
     s->norm = NORM_RMS;
     s->norm_eps = (float)eps;
-    s->activation = ACTIVATION_SILU;
-    s->attention_scale = (float)(1 / sqrt(s->head_dim));
-    s->window = calloc(s->layers, sizeof *s->window);
-    if (!s->window) return fail(e, E_MEMORY, "no memory");
     return rope_configure(s, c, e);
 }
 
@@ -47,31 +25,36 @@ static status configure(spec *s, config *c, error *e) {
 
 static status add_layer(const spec *s, wanted_list *out, uint32_t layer, error *e) {
     const uint64_t hidden = s->hidden, inner = s->intermediate, q = (uint64_t)s->heads * s->head_dim, kv = (uint64_t)s->kv_heads * s->head_dim;
-    const bool qkv_bias = s->attention_bias, o_bias = s->output_bias, mlp_bias = s->mlp_bias;
-    const struct {
-        const char *name, *source;
-        uint64_t rows, k;
-        bool present;
-    } parts[] = {
-        {"attn_norm", "input_layernorm.weight", hidden, 0, true}, {"q", "self_attn.q_proj.weight", q, hidden, true},
-        {"k", "self_attn.k_proj.weight", kv, hidden, true},       {"v", "self_attn.v_proj.weight", kv, hidden, true},
-        {"o", "self_attn.o_proj.weight", hidden, q, true},        {"q_bias", "self_attn.q_proj.bias", q, 0, qkv_bias},
-        {"k_bias", "self_attn.k_proj.bias", kv, 0, qkv_bias},     {"v_bias", "self_attn.v_proj.bias", kv, 0, qkv_bias},
-        {"o_bias", "self_attn.o_proj.bias", hidden, 0, o_bias},   {"mlp_norm", "post_attention_layernorm.weight", hidden, 0, true},
-        {"gate", "mlp.gate_proj.weight", inner, hidden, true},    {"up", "mlp.up_proj.weight", inner, hidden, true},
-        {"down", "mlp.down_proj.weight", hidden, inner, true},    {"gate_bias", "mlp.gate_proj.bias", inner, 0, mlp_bias},
-        {"up_bias", "mlp.up_proj.bias", inner, 0, mlp_bias},      {"down_bias", "mlp.down_proj.bias", hidden, 0, mlp_bias},
+    const bool qkv_bias = s->attention_bias, o_bias = s->output_bias, mlp_bias = s->mlp_bias, norm_bias = s->norm_bias;
+    const bool two_norms = s->residual != RESIDUAL_SHARED;
+    const layer_part parts[] = {
+        {"attn_norm", "input_layernorm.weight", hidden, 0, true, {0}},
+        {"attn_norm_bias", "input_layernorm.bias", hidden, 0, norm_bias, {0}},
+        {"q", "self_attn.q_proj.weight", q, hidden, true, {0}},
+        {"k", "self_attn.k_proj.weight", kv, hidden, true, {0}},
+        {"v", "self_attn.v_proj.weight", kv, hidden, true, {0}},
+        {"o", "self_attn.o_proj.weight", hidden, q, true, {0}},
+        {"q_bias", "self_attn.q_proj.bias", q, 0, qkv_bias, {0}},
+        {"k_bias", "self_attn.k_proj.bias", kv, 0, qkv_bias, {0}},
+        {"v_bias", "self_attn.v_proj.bias", kv, 0, qkv_bias, {0}},
+        {"o_bias", "self_attn.o_proj.bias", hidden, 0, o_bias, {0}},
+        {"mlp_norm", "post_attention_layernorm.weight", hidden, 0, two_norms, {0}},
+        {"mlp_norm_bias", "post_attention_layernorm.bias", hidden, 0, two_norms && norm_bias, {0}},
+        {"gate", "mlp.gate_proj.weight", inner, hidden, true, {0}},
+        {"up", "mlp.up_proj.weight", inner, hidden, true, {0}},
+        {"down", "mlp.down_proj.weight", hidden, inner, true, {0}},
+        {"gate_bias", "mlp.gate_proj.bias", inner, 0, mlp_bias, {0}},
+        {"up_bias", "mlp.up_proj.bias", inner, 0, mlp_bias, {0}},
+        {"down_bias", "mlp.down_proj.bias", hidden, 0, mlp_bias, {0}},
     };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (parts[i].present) TRY(wanted_add_layer(out, layer, parts[i].name, "model.layers", parts[i].source, parts[i].rows, parts[i].k, e));
-    }
-    return OK;
+    return wanted_add_parts(out, layer, "model.layers", parts, sizeof parts / sizeof *parts, e);
 }
 
 status llama_tensors(const spec *s, wanted_list *out, error *e) {
     TRY(wanted_add(out, "embed", "model.embed_tokens.weight", s->vocab, s->hidden, e));
     for (uint32_t i = 0; i < s->layers; i++) TRY(add_layer(s, out, i, e));
     TRY(wanted_add(out, "final_norm", "model.norm.weight", s->hidden, 0, e));
+    if (s->norm_bias) TRY(wanted_add(out, "final_norm_bias", "model.norm.bias", s->hidden, 0, e));
     return s->tied ? OK : wanted_add(out, "head", "lm_head.weight", s->vocab, s->hidden, e);
 }
 

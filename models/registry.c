@@ -5,15 +5,14 @@
 
 #include "base/json.h"
 #include "models/arch.h"
+#include "models/classic.h"
 #include "models/config.h"
 #include "models/llama.h"
 #include "models/quantization.h"
 #include "models/resolve.h"
 
 const arch *const archs[] = {
-    &arch_llama,
-    &arch_mistral,
-    NULL,
+    &arch_llama, &arch_mistral, &arch_gpt2, &arch_gpt_neox, &arch_phi, &arch_stablelm, &arch_starcoder2, NULL,
 };
 
 enum { CONFIG_MAX = 16 << 20 };
@@ -22,7 +21,7 @@ enum { CONFIG_MAX = 16 << 20 };
 
 static status find_arch(const arch **a, config *c, error *e) {
     const char *type;
-    char known[256] = "";
+    char known[400] = "";
     TRY(config_text(c, "model_type", NULL, &type, e));
     for (size_t i = 0; archs[i]; i++) {
         *a = archs[i];

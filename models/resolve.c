@@ -132,6 +132,7 @@ static status check_others(const arch *a, const naming *n, const checkpoint *c, 
         tensor_name name;
         if (bsearch(&t->name, names, read, sizeof *names, by_name)) continue;
         if (name_of_arch(a, n, t->name, name) && (matches(a->ignored, name) || matches(quantization_ignored, name))) continue;
+        if (matches(a->ignored, t->name)) continue; /* beside the stack a file without the base has no other names */
         if (is_skipped(t, whole, list)) continue;
         s = fail(e, E_FILE, "%s: tensor '%s' is not part of a %s model", t->file->path, t->name, a->model_type);
     }

@@ -134,11 +134,12 @@ static status read_type(config *c, const scaling **out, error *e) {
 /* "original_max_position_embeddings" and the like may stand beside a kind that does not use them; nothing else may. */
 static const char *const harmless[] = {"finetuned", "original_max_position_embeddings", NULL};
 
-static status apply_object(spec *s, const json_t *object, const char *where, double theta, error *e) {
+static status apply_object(spec *s, const json_t *object, const char *where, const rope_keys *keys, double theta, error *e) {
     config c;
     const scaling *kind;
     TRY(config_open(&c, object, where, e));
-    config_get(&c, "rope_theta"); /* read by the caller */
+    config_get(&c, "rope_theta"); /* read by the caller, as is the next */
+    if (keys->part) config_get(&c, "partial_rotary_factor");
     status result = read_type(&c, &kind, e);
     if (result == OK) result = kind->apply(s, &c, theta, e);
     if (result == OK) result = config_finish(&c, harmless, e);
@@ -158,24 +159,32 @@ static status check_both(const json_t *old, const json_t *new, error *e) {
     return OK;
 }
 
-static status read_theta(config *c, const json_t *parameters, double *theta, error *e) {
-    const json_t *inner = json_object_get(parameters, "rope_theta");
-    double outer;
-    TRY(number_in(c, "rope_theta", 10000, 1.0001, 1e15, theta, e));
+/* A number that stands under a key of its own, or in rope_parameters, or in both. */
+static status read_either(config *c, const char *key, const json_t *parameters, const char *inner_key, double usual, double min, double max,
+                          double *out, error *e) {
+    const json_t *inner = json_object_get(parameters, inner_key);
+    TRY(number_in(c, key, usual, min, max, out, e));
     if (!inner || json_is_null(inner)) return OK;
-    outer = *theta;
-    TRY(json_to_number(inner, "rope_theta", 1.0001, 1e15, theta, e));
-    const bool given = json_is_number(json_object_get(c->object, "rope_theta"));
-    return given && outer != *theta ? fail(e, E_FILE, "'rope_theta' is %g, but 'rope_parameters' says %g", outer, *theta) : OK;
+    const double outer = *out;
+    TRY(json_to_number(inner, inner_key, min, max, out, e));
+    const bool given = json_is_number(json_object_get(c->object, key));
+    return given && outer != *out ? fail(e, E_FILE, "'%s' is %g, but 'rope_parameters' says %g", key, outer, *out) : OK;
 }
 
-status rope_configure(spec *s, config *c, error *e) {
+static status read_dims(spec *s, config *c, const rope_keys *keys, const json_t *parameters, error *e) {
+    double part = 1;
+    if (keys->part) TRY(read_either(c, keys->part, parameters, "partial_rotary_factor", keys->usual_part, 0, 1, &part, e));
+    s->rope_dims = (uint32_t)(s->head_dim * part);
+    if (s->rope_dims % 2 == 0 && s->rope_dims <= ROPE_DIMS_MAX) return OK;
+    return fail(e, E_FILE, "head_dim %u is odd or above %d, or its rotated part %g is", s->head_dim, ROPE_DIMS_MAX, part);
+}
+
+status rope_configure_as(spec *s, config *c, const rope_keys *keys, error *e) {
     const json_t *old = config_get(c, "rope_scaling"), *new = config_get(c, "rope_parameters");
     double theta;
-    TRY(read_theta(c, new, &theta, e));
-    if (s->head_dim % 2 || s->head_dim > ROPE_DIMS_MAX) return fail(e, E_FILE, "head_dim %u is odd or above %d", s->head_dim, ROPE_DIMS_MAX);
+    TRY(read_either(c, keys->theta, new, "rope_theta", 10000, 1.0001, 1e15, &theta, e));
+    TRY(read_dims(s, c, keys, new, e));
     s->rope = ROPE_HALF;
-    s->rope_dims = s->head_dim;
     s->rope_attention = 1;
     s->rope_inverse = calloc(s->rope_dims / 2 + 1, sizeof *s->rope_inverse);
     if (!s->rope_inverse) return fail(e, E_MEMORY, "no memory");
@@ -184,5 +193,9 @@ status rope_configure(spec *s, config *c, error *e) {
     }
     TRY(check_both(old, new, e));
     if (!old && !new) return OK;
-    return new ? apply_object(s, new, "rope_parameters", theta, e) : apply_object(s, old, "rope_scaling", theta, e);
+    return new ? apply_object(s, new, "rope_parameters", keys, theta, e) : apply_object(s, old, "rope_scaling", keys, theta, e);
+}
+
+status rope_configure(spec *s, config *c, error *e) {
+    return rope_configure_as(s, c, &(rope_keys){.theta = "rope_theta"}, e);
 }

@@ -11,4 +11,12 @@
  * Hugging Face's modeling_rope_utils.py, so that long positions turn by the same angles as in the reference. */
 status rope_configure(spec *s, config *c, error *e);
 
+/* The same where keys have other names, or only the first part of a head is rotated. */
+typedef struct rope_keys {
+    const char *theta;
+    const char *part;  /* the rotated share of a head; NULL: all of it, and such a key is refused */
+    double usual_part; /* where no key says another */
+} rope_keys;
+status rope_configure_as(spec *s, config *c, const rope_keys *keys, error *e);
+
 #endif

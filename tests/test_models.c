@@ -50,7 +50,7 @@ Test(models, keys_without_an_effect_are_allowed) {
 
 /* What would change the mathematics and is not understood is refused by name. */
 static const char *const refused[][2] = {
-    {"{\"model_type\": \"gemma\"}", "model_type 'gemma' is not supported; known: llama, mistral"},
+    {"{\"model_type\": \"nobody\"}", "model_type 'nobody' is not supported; known: llama, mistral"},
     {"{\"model_type\": null}", "'model_type' is missing"},
     {"{\"model_type\": 7}", "'model_type' is an integer"},
     {"{\"foo\": 1}", "key 'foo' is not understood and might change the mathematics"},
