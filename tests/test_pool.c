@@ -36,6 +36,50 @@ Test(pool_share, is_contiguous_disjoint_complete_and_even) {
     }
 }
 
+enum { UNITS = 203, TAKING_PHASES = 40 };
+
+typedef struct dividing {
+    pool *pool;
+    int late;                               /* a thread that comes late to each phase; -1: none */
+    atomic_int times[TAKING_PHASES][UNITS]; /* that a unit was taken */
+    int taken[16];                          /* units, by thread */
+} dividing;
+
+static void divide(void *context, int thread) {
+    dividing *d = context;
+    for (int phase = 0; phase < TAKING_PHASES; phase++) {
+        if (thread == d->late) nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        for (taking t = {0}; pool_take(d->pool, thread, &t);) {
+            const range mine = pool_taken(UNITS, 1, &t);
+            for (size_t i = mine.begin; i < mine.end; i++) atomic_fetch_add(&d->times[phase][i], 1);
+            d->taken[thread] += (int)(mine.end - mine.begin);
+        }
+        pool_barrier(d->pool, thread);
+    }
+}
+
+static int divided_by(int threads, int late) {
+    static dividing d;
+    memset(&d, 0, sizeof d);
+    d.late = late;
+    cr_assert_eq(pool_open(&d.pool, threads, NULL), OK);
+    pool_run(d.pool, divide, &d);
+    pool_close(&d.pool);
+    for (int phase = 0; phase < TAKING_PHASES; phase++) {
+        for (int i = 0; i < UNITS; i++) cr_assert_eq(atomic_load(&d.times[phase][i]), 1, "%d threads, phase %d, unit %d", threads, phase, i);
+    }
+    return late < 0 ? 0 : d.taken[late];
+}
+
+Test(pool_take, gives_each_part_once_whatever_the_threads, .timeout = 120) {
+    for (int threads = 1; threads <= 9; threads++) divided_by(threads, -1);
+}
+
+Test(pool_take, leaves_little_to_a_thread_that_is_late, .timeout = 120) {
+    const int even = UNITS * TAKING_PHASES / 2, late = divided_by(2, 1);
+    cr_assert_lt(late, even / 2, "%d of %d", late, 2 * even);
+}
+
 typedef struct counting {
     pool *pool;
     int threads, phases;

@@ -29,7 +29,8 @@ typedef struct worker {
     _Alignas(CACHE_LINE) pool *pool;
     pthread_t thread; /* of thread 0: none, it is the caller */
     int index;
-    long patience; /* of this thread alone */
+    long patience;                               /* of this thread alone */
+    _Alignas(CACHE_LINE) _Atomic uint64_t taken; /* phase << 32 | how many pieces of its work are taken; those of an earlier phase are none */
 } worker;
 
 /* Everything a thread waits for is one number, `phase`: a run starts with a barrier, so starting, separating phases and ending are the
@@ -107,6 +108,39 @@ void pool_barrier(pool *p, int thread) {
         return;
     }
     wait_until_past(p, &p->workers[thread], phase);
+}
+
+/* The pieces of a thread's work, in parts: few steps while all is well, small ones towards the end. */
+enum { PARTS = 16, PIECES = 5 };
+static const uint8_t piece_ends[PIECES + 1] = {0, 8, 12, 14, 15, PARTS};
+
+/* The next piece of a thread's work in this phase; PIECES when all are taken. */
+static uint32_t take_piece(worker *w, uint32_t phase) {
+    uint64_t seen = atomic_load_explicit(&w->taken, memory_order_relaxed);
+    for (;;) {
+        const uint32_t piece = seen >> 32 == phase ? (uint32_t)seen : 0;
+        if (piece == PIECES) return piece;
+        if (atomic_compare_exchange_weak_explicit(&w->taken, &seen, (uint64_t)phase << 32 | (piece + 1), memory_order_relaxed, memory_order_relaxed))
+            return piece;
+    }
+}
+
+bool pool_take(pool *p, int thread, taking *t) {
+    const int threads = pool_threads(p);
+    const uint32_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed);
+    if (threads == 1) { /* for whom there are no phases either */
+        *t = (taking){.last = 1, .of = 1, .passed = t->passed + 1};
+        return t->passed == 1;
+    }
+    for (t->of = (size_t)threads * PARTS; t->passed < threads; t->passed++) {
+        const size_t owner = ((size_t)thread + (size_t)t->passed) % (size_t)threads;
+        const uint32_t piece = take_piece(&p->workers[owner], phase);
+        if (piece == PIECES) continue;
+        t->first = owner * PARTS + piece_ends[piece];
+        t->last = owner * PARTS + piece_ends[piece + 1];
+        return true;
+    }
+    return false;
 }
 
 static void *work(void *argument) {

@@ -58,8 +58,8 @@ static product product_of(const phase *p, const activation *input) {
     return (product){.kernels = p->s->kernels, .input = input, .n = p->n, .scratch = p->w->linear};
 }
 
-static range share_groups(const phase *p, const linear *l, size_t unit) {
-    return pool_share(l->w->layout.groups, unit, p->thread, p->s->threads);
+static bool take(const phase *p, taking *t) {
+    return pool_take(p->s->pool, p->thread, t);
 }
 
 /* x = E[ids], and the rotations of the tokens' positions */
@@ -120,12 +120,14 @@ static void encode_heads(const phase *p, const encoding *how, size_t input) {
     observe_share(p, input, s->q + p->first * s->query, s->query);
 }
 
-/* y = W input (+ bias) for products that share their input; a thread has its part of the bytes of them all, in one piece. */
+/* y = W input (+ bias) for products that share their input; they are cut by their bytes, as if they were one. */
 static void multiply(const phase *p, const result *results, size_t count) {
     const product with = product_of(p, input_of(p));
-    for (size_t i = 0; i < count; i++) {
-        const range groups = linear_share(results, count, i, p->thread, p->s->threads);
-        if (groups.begin < groups.end) linear_rows(results[i].of, &with, groups, results[i].y + groups.begin * TILE_ROWS, results[i].ld);
+    for (taking t = {0}; take(p, &t);) {
+        for (size_t i = 0; i < count; i++) {
+            const range groups = linear_taken(results, count, i, &t);
+            if (groups.begin < groups.end) linear_rows(results[i].of, &with, groups, results[i].y + groups.begin * TILE_ROWS, results[i].ld);
+        }
     }
 }
 
@@ -145,16 +147,19 @@ static size_t rows_in(range groups) {
     return (groups.end - groups.begin) * TILE_ROWS;
 }
 
-/* x += W input (+ bias) */
-static void add_product(const phase *p, const linear *l, const activation *input) {
+static void add_groups(const phase *p, const linear *l, const product *with, range mine) {
     const session *s = p->s;
-    const product with = product_of(p, input);
-    const range mine = share_groups(p, l, 1);
     for (range g = block_at(p, mine.begin, mine.end); g.begin < g.end; g = block_at(p, g.end, mine.end)) {
         const size_t rows = rows_in(g);
-        linear_rows(l, &with, g, p->w->gate, rows);
+        linear_rows(l, with, g, p->w->gate, rows);
         for (size_t t = 0; t < p->n; t++) s->kernels->add(p->x + t * s->hidden + g.begin * TILE_ROWS, p->w->gate + t * rows, rows);
     }
+}
+
+/* x += W input (+ bias) */
+static void add_product(const phase *p, const linear *l, const activation *input) {
+    const product with = product_of(p, input);
+    for (taking t = {0}; take(p, &t);) add_groups(p, l, &with, pool_taken(l->w->layout.groups, 1, &t));
 }
 
 /* Row groups of the next input, to be encoded when all of it is there. */
@@ -174,15 +179,12 @@ static void encode_gated(const phase *p, const block *b) {
     barrier(p, STEP_NORM);
 }
 
-/* down = encode(act(gate input) * (up input)), in blocks of whole tiles of the next product */
-static void gate_up(const phase *p, const block *b, size_t input) {
+static void gate_groups(const phase *p, const block *b, const product *with, range mine, size_t input) {
     const session *s = p->s;
-    const product with = product_of(p, input_of(p));
-    const range mine = share_groups(p, &b->gate, BLOCK_ROWS / TILE_ROWS);
     for (range g = block_at(p, mine.begin, mine.end); g.begin < g.end; g = block_at(p, g.end, mine.end)) {
         const size_t rows = rows_in(g), ld = round_up(rows, TILE_K), tile = g.begin * TILE_ROWS / TILE_K;
-        linear_rows(&b->gate, &with, g, p->w->gate, ld);
-        linear_rows(&b->up, &with, g, p->w->up, ld);
+        linear_rows(&b->gate, with, g, p->w->gate, ld);
+        linear_rows(&b->up, with, g, p->w->up, ld);
         for (size_t t = 0; t < p->n; t++) s->gate.run(p->w->gate + t * ld, p->w->gate + t * ld, p->w->up + t * ld, rows);
         if (encodes_tokens(b->inner_in.codes)) keep_gated(p, g, p->w->gate, ld);
         const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t1 = p->n, .tile0 = tile, .tile1 = tile + ld / TILE_K};
@@ -190,6 +192,12 @@ static void gate_up(const phase *p, const block *b, size_t input) {
         const size_t begin = g.begin * TILE_ROWS, end = g.end * TILE_ROWS, inner = s->spec->intermediate;
         if (s->observer) observe(p, input, p->w->gate, ld, (range){begin, end < inner ? end : inner});
     }
+}
+
+/* down = encode(act(gate input) * (up input)), in blocks of whole tiles of the next product */
+static void gate_up(const phase *p, const block *b, size_t input) {
+    const product with = product_of(p, input_of(p));
+    for (taking t = {0}; take(p, &t);) gate_groups(p, b, &with, pool_taken(b->gate.w->layout.groups, BLOCK_ROWS / TILE_ROWS, &t), input);
 }
 
 /* Logits of the tokens from s->wanted on, in slices; each row goes to the sink from one thread, the last row stays. */

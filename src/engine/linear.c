@@ -49,14 +49,13 @@ static size_t group_at(const linear *l, uint64_t begin, uint64_t cut) {
     return group < l->w->layout.groups ? (size_t)group : l->w->layout.groups;
 }
 
-range linear_share(const result *results, size_t count, size_t which, int thread, int threads) {
+range linear_taken(const result *results, size_t count, size_t which, const taking *t) {
     uint64_t total = 0, begin = 0;
     for (size_t i = 0; i < count; i++) {
         if (i == which) begin = total;
         total += results[i].of->w->layout.bytes;
     }
-    const uint64_t share = total / (uint64_t)threads;
+    const uint64_t part = total / t->of;
     const linear *l = results[which].of;
-    return (range){group_at(l, begin, share * (uint64_t)thread),
-                   thread + 1 == threads ? l->w->layout.groups : group_at(l, begin, share * ((uint64_t)thread + 1))};
+    return (range){group_at(l, begin, part * t->first), t->last == t->of ? l->w->layout.groups : group_at(l, begin, part * t->last)};
 }

@@ -28,8 +28,8 @@ typedef struct result { /* where a product goes: y [tokens][ld] */
     size_t ld;
 } result;
 
-/* The thread's row groups of results[which], when all of them are shared as one by their bytes. */
-range linear_share(const result *results, size_t count, size_t which, int thread, int threads);
+/* The row groups of results[which] among the parts that were taken, when all results are cut as one by their bytes. */
+range linear_taken(const result *results, size_t count, size_t which, const taking *t);
 
 /* What a thread multiplies with: the batch's inputs and its own room. */
 typedef struct product {
