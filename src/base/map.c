@@ -100,6 +100,7 @@ status map_open(map *m, const char *path, error *e) {
     const int reason = errno;
     close(fd);
     if (data == MAP_FAILED) return fail(e, reason == ENOMEM ? E_MEMORY : E_FILE, "%s: cannot be mapped: %s", path, strerror(reason));
+    if (data) madvise(data, size, MADV_HUGEPAGE); /* where a file is not in memory yet, it is read into pages that are mapped as one */
     *m = (map){.data = data, .size = size, .path = strdup(path)};
     if (m->path && (!data || watch(m))) return OK;
     map_close(m);

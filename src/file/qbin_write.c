@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "base/check.h"
+#include "file/gather.h"
 #include "file/qbin.h"
 #include "file/qbin_disk.h"
 #include "file/temporary.h"
@@ -25,6 +26,7 @@ typedef struct plan {
 struct qbin_writer {
     int fd; /* locked: a second process can tell it from litter */
     char *target, *temp, *folder;
+    gather *gather;
     qbin_entry *entries;
     size_t n;
     plan plan;
@@ -140,6 +142,7 @@ static status open_temp(qbin_writer *w, error *e) {
 }
 
 static void free_writer(qbin_writer **w) {
+    gather_close((*w)->gather);
     if ((*w)->fd >= 0) close((*w)->fd);
     free((*w)->target);
     free((*w)->temp);
@@ -168,6 +171,7 @@ status qbin_create(qbin_writer **out, const char *target, qbin_entry *entries, s
         temporary_remove_litter(target);
         s = open_temp(w, e);
     }
+    if (s == OK && !(w->gather = gather_open(w->fd, w->plan.file_bytes))) s = fail(e, E_MEMORY, "no memory");
     if (s != OK) qbin_abandon(&w);
     *out = w;
     return s;
@@ -176,16 +180,8 @@ status qbin_create(qbin_writer **out, const char *target, qbin_entry *entries, s
 /* ---- write ---- */
 
 static status write_at(const qbin_writer *w, uint64_t at, const void *data, size_t bytes, error *e) {
-    const char *from = data;
-    while (bytes) {
-        const ssize_t wrote = pwrite(w->fd, from, bytes, (off_t)at);
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote <= 0) return fail_io(e, w->target, "cannot be written", wrote ? errno : EIO);
-        from += wrote;
-        at += (uint64_t)wrote;
-        bytes -= (size_t)wrote;
-    }
-    return OK;
+    const int failed = gather_write(w->gather, at, data, bytes);
+    return failed ? fail_io(e, w->target, "cannot be written", failed) : OK;
 }
 
 status qbin_write(qbin_writer *w, size_t i, uint64_t at, const void *data, size_t bytes, error *e) {
@@ -277,7 +273,8 @@ static status publish(const qbin_writer *w, error *e) {
 }
 
 status qbin_commit(qbin_writer **w, const char *meta, const void *tokens, error *e) {
-    status s = hash_entries(*w, e);
+    const int failed = gather_flush((*w)->gather);
+    status s = failed ? fail_io(e, (*w)->target, "cannot be written", failed) : hash_entries(*w, e);
     if (s == OK) s = write_front(*w, meta, tokens, e);
     if (s == OK) s = publish(*w, e);
     if (s == OK) {
