@@ -54,14 +54,14 @@ typedef struct session_flags { /* a member `session` of a command's settings */
         .help = "The same for values alone.", .alias = "ctv"                                                                                      \
     }
 
-#define SESSION_OPTIONS(settings)                                                                                   \
-    {.name = "threads",                                                                                             \
-     .letter = 't',                                                                                                 \
-     .kind = OPTION_INT,                                                                                            \
-     .value = "N",                                                                                                  \
-     .offset = offsetof(settings, session.threads),                                                                 \
-     .max = 1024,                                                                                                   \
-     .help = "Threads; results do not depend on it (default: the physical cores that affinity and cgroup allow)."}, \
+#define SESSION_OPTIONS(settings)                                                                                                                \
+    {.name = "threads",                                                                                                                          \
+     .letter = 't',                                                                                                                              \
+     .kind = OPTION_INT,                                                                                                                         \
+     .value = "N",                                                                                                                               \
+     .offset = offsetof(settings, session.threads),                                                                                              \
+     .max = 1024,                                                                                                                                \
+     .help = "Threads, at most the CPUs that affinity and cgroup allow; results do not depend on it (default: the physical cores among them)."}, \
         KERNEL_OPTIONS(settings)
 
 #define CONTEXT_OPTION(settings)                                                                                                            \

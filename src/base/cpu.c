@@ -1,5 +1,6 @@
 #include "base/cpu.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -196,4 +197,13 @@ int cpu_threads(char *why, size_t size) {
     if (why && cores < allowed) snprintf(why, size, "%d physical cores of %d allowed CPUs", cores, allowed);
     if (why && cores == allowed) snprintf(why, size, "%d allowed CPUs", allowed);
     return cores < 1 ? 1 : cores;
+}
+
+int cpu_allowed(void) {
+    cpu_mask m;
+    if (!read_mask(&m)) return 1;
+    const int allowed = CPU_COUNT_S(m.bytes, m.set);
+    const double quota = cpu_quota("");
+    CPU_FREE(m.set);
+    return quota > 0 && quota < allowed ? (int)ceil(quota) : allowed;
 }

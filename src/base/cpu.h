@@ -17,6 +17,9 @@ uint32_t cpu_features(void);
 /* The default number of threads: affinity mask, then cgroup quota, then physical cores. `why` (may be NULL) says which bound. */
 int cpu_threads(char *why, size_t size);
 
+/* The CPUs that affinity mask and cgroup quota allow, hyper-threads and a begun one counted: more threads than that only wait for each other. */
+int cpu_allowed(void);
+
 /* The CPUs that the process's cgroup and its parents allow (v1 and v2), 0 if they set no limit. `root` stands before /proc and /sys: "" but in tests. */
 double cpu_quota(const char *root);
 
