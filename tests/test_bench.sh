@@ -152,6 +152,10 @@ ends "products of two formats" 0
 check "a row for each format, shape and number of tokens" test "$(cut -d, -f1,3,7 "$WORK/out" | tr -d '"' | sort | uniq -c | tr -s ' ' | paste -sd' ')" = \
     ' 1 isa,format,n_tokens  2 scalar,q4,1  2 scalar,q4,9  2 scalar,ternary5,1  2 scalar,ternary5,9'
 check "all have a share of what a probe reads" test "$(awk -F, 'NR > 1 && $11 > 0' "$WORK/out" | wc -l)" -eq 8
+run "$BIN/bench" --kernels rmsnorm attend --isa scalar -t 1 -r 1 -o csv
+ends "steps between products" 0
+check "a row for the norm and for each type of the cache" test "$(cut -d, -f3 "$WORK/out" | tr -d '"' | paste -sd' ')" = \
+    'format rmsnorm attend-f16 attend-q8 attend-q4 attend-f32'
 run "$BIN/bench" --kernels q4 nonsense
 refused "a format that does not exist" 2 'nonsense'
 run "$BIN/bench" --kernels -m "$model"

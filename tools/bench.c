@@ -324,11 +324,11 @@ const command command_bench = {
         "its weights (for attention: keys and values) or making its operations, whichever is longer, had to be done as fast as a probe does it.\n"
         "\n"
         "With --kernels a row is one product of a matrix of the 1.1B shape with one token or with the tokens of -p: the weights that it reads in a\n"
-        "second beside what a probe reads, and its operations beside what the instruction set can do on registers. Without --isa each set of this "
-        "CPU\n"
-        "has its rows.\n"
+        "second beside what a probe reads, and its operations beside what the instruction set can do on registers; or one of the steps between\n"
+        "products (operand 'steps', or its name): norms, rotations, gates, softmax, attention to caches of each type. Without --isa each set of\n"
+        "this CPU has its rows. All results are compared with those of the scalar set.\n"
         "\n"
-        "  bench --kernels q4 q3 ternary5 --isa avx512 -t 1",
+        "  bench --kernels q4 q3 ternary5 steps --isa avx512 -t 1",
     .options = options,
     .settings_bytes = sizeof(bench_settings),
     .defaults = &defaults,

@@ -1,5 +1,5 @@
-/* bench_kernels.h: the matrix products of each format against what the machine can do: weights read and operations made in a second, beside what probes
- * measure in the same run. Needs no model. */
+/* bench_kernels.h: the matrix products of each format, and the steps between them, against what the machine can do: bytes read and operations made in a
+ * second, beside what probes measure in the same run. Needs no model. */
 #ifndef QBIN_TOOLS_BENCH_KERNELS_H
 #define QBIN_TOOLS_BENCH_KERNELS_H
 
@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 typedef struct kernels_wish {
-    const char *const *names; /* formats, or "all"; none: those that --help lists */
+    const char *const *names; /* formats, or "all", or steps (bench_steps.h); none: the formats that --help lists, and all steps */
     size_t n_names;
     const char *isa; /* NULL: each that this CPU has */
     const uint32_t *threads, *tokens;

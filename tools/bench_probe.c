@@ -3,12 +3,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/check.h"
 #include "base/cpu.h"
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, LARGE_PAGE = 2 << 20 };
 
 struct stopwatch_lane {
     _Alignas(64) double spent; /* seconds on a processor */
@@ -16,7 +17,10 @@ struct stopwatch_lane {
 };
 
 void *probe_pages(size_t bytes) {
-    return aligned_alloc(PAGE, round_up(bytes ? bytes : 1, PAGE));
+    const size_t page = bytes < LARGE_PAGE ? PAGE : LARGE_PAGE;
+    void *data = aligned_alloc(page, round_up(bytes ? bytes : 1, page));
+    if (data && page == LARGE_PAGE) madvise(data, round_up(bytes, page), MADV_HUGEPAGE); /* as the weights of a model are mapped, at best */
+    return data;
 }
 
 status stopwatch_open(stopwatch *w, uint32_t threads, error *e) {

@@ -38,7 +38,7 @@ status probe_bandwidth(double *out, uint32_t threads, error *e);
 
 enum { BEYOND_CACHES = 256 << 20 }; /* bytes */
 
-/* Page-aligned memory to be freed; NULL: none. */
+/* Page-aligned memory to be freed, in large pages if it is large; NULL: none. */
 void *probe_pages(size_t bytes);
 
 #endif
