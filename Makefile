@@ -148,7 +148,7 @@ lint:
 	@tests/lint
 
 asan:
-	QUICK=1 TEST_JOBS=1 $(MAKE) BUILD=$(BUILD)-asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPENMP= test
+	QUICK=1 TEST_JOBS=1 TEST_PROGRAMS=$$(nproc) $(MAKE) BUILD=$(BUILD)-asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPENMP= test
 
 # The parts that have threads of their own.
 THREADED = $(patsubst tests/test_%.c,%,$(wildcard tests/test_pool.c tests/test_engine.c tests/test_tokenizer_threads.c))
