@@ -19,4 +19,39 @@ FOLD f32x16 seen_or(size_t at, size_t from, size_t to, f32x16 x, f32x16 other) {
     return from <= at && to >= at + 16 ? x : f32_select(lanes_in(at, from, to), x, other);
 }
 
+/* The row of data that is a type of cache, from what its source says of a `kind`: how long a unit is, how it is filled, and what is done with it. */
+#define CACHE(type, kind, turning)                                                                     \
+    static size_t key_bytes_##type(size_t head_dim) {                                                  \
+        return key_unit(kind, head_dim);                                                               \
+    }                                                                                                  \
+    static size_t value_bytes_##type(size_t head_dim) {                                                \
+        return value_unit(kind, head_dim);                                                             \
+    }                                                                                                  \
+    static void store_key_##type(void *keys, size_t head_dim, size_t position, const float *x) {       \
+        store_key(kind, keys, head_dim, position, x);                                                  \
+    }                                                                                                  \
+    static void store_value_##type(void *values, size_t head_dim, size_t position, const float *x) {   \
+        store_value(kind, values, head_dim, position, x);                                              \
+    }                                                                                                  \
+    static void query_##type(float *q, size_t head_dim, const float *x) {                              \
+        encode_query(kind, q, head_dim, x);                                                            \
+    }                                                                                                  \
+    static void score_##type(const attend_args *a, size_t from, size_t to, float *score) {             \
+        score_all(kind, a, from, to, score);                                                           \
+    }                                                                                                  \
+    static void weigh_##type(const attend_args *a, size_t from, size_t to, const float *p, float *o) { \
+        weigh_all(kind, a, from, to, p, o);                                                            \
+    }                                                                                                  \
+    const cache_type LANE(cache_##type) = {                                                            \
+        .name = #type,                                                                                 \
+        .key_bytes = key_bytes_##type,                                                                 \
+        .value_bytes = value_bytes_##type,                                                             \
+        .store_key = store_key_##type,                                                                 \
+        .store_value = store_value_##type,                                                             \
+        .turn = turning,                                                                               \
+        .query = query_##type,                                                                         \
+        .score = score_##type,                                                                         \
+        .weigh = weigh_##type,                                                                         \
+    };
+
 #endif

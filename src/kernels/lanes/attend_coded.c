@@ -338,35 +338,13 @@ static void hadamard(float *x, size_t head_dim) {
     }
 }
 
-#define CACHE(type, kind, turning)                                                                     \
-    static size_t bytes_##type(size_t head_dim) {                                                      \
-        return unit_bytes(kind, head_dim);                                                             \
-    }                                                                                                  \
-    static void store_key_##type(void *keys, size_t head_dim, size_t position, const float *x) {       \
-        store_key(kind, keys, head_dim, position, x);                                                  \
-    }                                                                                                  \
-    static void store_value_##type(void *values, size_t head_dim, size_t position, const float *x) {   \
-        store_value(kind, values, head_dim, position, x);                                              \
-    }                                                                                                  \
-    static void query_##type(float *q, size_t head_dim, const float *x) {                              \
-        encode_query(kind, q, head_dim, x);                                                            \
-    }                                                                                                  \
-    static void score_##type(const attend_args *a, size_t from, size_t to, float *score) {             \
-        score_all(kind, a, from, to, score);                                                           \
-    }                                                                                                  \
-    static void weigh_##type(const attend_args *a, size_t from, size_t to, const float *p, float *o) { \
-        weigh_all(kind, a, from, to, p, o);                                                            \
-    }                                                                                                  \
-    const cache_type LANE(cache_##type) = {                                                            \
-        .name = #type,                                                                                 \
-        .key_bytes = bytes_##type,                                                                     \
-        .value_bytes = bytes_##type,                                                                   \
-        .store_key = store_key_##type,                                                                 \
-        .store_value = store_value_##type,                                                             \
-        .turn = turning,                                                                               \
-        .query = query_##type,                                                                         \
-        .score = score_##type,                                                                         \
-        .weigh = weigh_##type,                                                                         \
-    };
+FOLD size_t key_unit(const code_type kind, size_t head_dim) {
+    return unit_bytes(kind, head_dim);
+}
+
+FOLD size_t value_unit(const code_type kind, size_t head_dim) {
+    return unit_bytes(kind, head_dim);
+}
+
 CACHE(q8, CODES_Q8, hadamard)
 CACHE(q4, CODES_Q4, hadamard)

@@ -115,7 +115,7 @@ static size_t next_run(const attend_args *a, const float *p, float *o, size_t at
     return end;
 }
 
-FOLD void value_all(const number kind, const attend_args *a, size_t from, size_t to, const float *p, float *o) {
+FOLD void weigh_all(const number kind, const attend_args *a, size_t from, size_t to, const float *p, float *o) {
     for (size_t at = from; at < to;) {
         seen s;
         const size_t end = next_run(a, p, o, at, &s);
@@ -143,38 +143,18 @@ FOLD void store_value(const number kind, uint8_t *values, size_t head_dim, size_
     }
 }
 
-static void query_f32(float *q, size_t head_dim, const float *x) {
+FOLD size_t key_unit(const number kind, size_t head_dim) {
+    return CACHE_POSITIONS * head_dim * kind.bytes;
+}
+
+FOLD size_t value_unit(const number kind, size_t head_dim) {
+    return CACHE_POSITIONS * round_up(head_dim, 16) * kind.bytes;
+}
+
+FOLD void encode_query(const number kind, float *q, size_t head_dim, const float *x) {
+    (void)kind;
     memcpy(q, x, head_dim * sizeof *q);
 }
 
-#define CACHE(type, kind)                                                                              \
-    static size_t key_bytes_##type(size_t head_dim) {                                                  \
-        return CACHE_POSITIONS * head_dim * kind.bytes;                                                \
-    }                                                                                                  \
-    static size_t value_bytes_##type(size_t head_dim) {                                                \
-        return CACHE_POSITIONS * round_up(head_dim, 16) * kind.bytes;                                  \
-    }                                                                                                  \
-    static void store_key_##type(void *keys, size_t head_dim, size_t position, const float *x) {       \
-        store_key(kind, keys, head_dim, position, x);                                                  \
-    }                                                                                                  \
-    static void store_value_##type(void *values, size_t head_dim, size_t position, const float *x) {   \
-        store_value(kind, values, head_dim, position, x);                                              \
-    }                                                                                                  \
-    static void score_##type(const attend_args *a, size_t from, size_t to, float *score) {             \
-        score_all(kind, a, from, to, score);                                                           \
-    }                                                                                                  \
-    static void weigh_##type(const attend_args *a, size_t from, size_t to, const float *p, float *o) { \
-        value_all(kind, a, from, to, p, o);                                                            \
-    }                                                                                                  \
-    const cache_type LANE(cache_##type) = {                                                            \
-        .name = #type,                                                                                 \
-        .key_bytes = key_bytes_##type,                                                                 \
-        .value_bytes = value_bytes_##type,                                                             \
-        .store_key = store_key_##type,                                                                 \
-        .store_value = store_value_##type,                                                             \
-        .query = query_f32,                                                                            \
-        .score = score_##type,                                                                         \
-        .weigh = weigh_##type,                                                                         \
-    };
-CACHE(f16, NUMBER_F16)
-CACHE(f32, NUMBER_F32)
+CACHE(f16, NUMBER_F16, NULL)
+CACHE(f32, NUMBER_F32, NULL)
