@@ -62,12 +62,12 @@ typedef struct jinja_input {
     const json_t *variables;    /* an object: the template's variables by name; borrowed, not changed. Hugging Face always passes "messages", "tools",
                                * "documents" (null if there are none) and "add_generation_prompt" */
     const char *const *trusted; /* names of variables that count as written by the template ("bos_token"), ends with NULL; NULL: none */
-    const struct tm *now;       /* what strftime_now formats, all fields filled, local time; NULL: strftime_now is not defined */
+    const struct tm *now;       /* what strftime_now formats, all fields filled, local time; NULL: calling strftime_now is an error */
     jinja_limits limits;
 } jinja_input;
 
-/* Renders into *out (taken over by the caller, freed with jinja_output_free; empty after a failure). E_RUN with "line N: ..." in *e and the same in *why (may be
- * NULL) if the template fails or raises; E_MEMORY. The result depends on nothing but the arguments. */
+/* Renders into *out, which the caller frees with jinja_output_free; empty after a failure. E_RUN with "line N: ..." in *e and the same in *why (may be NULL)
+ * if the template fails or raises; E_MEMORY. The result depends on nothing but the arguments. */
 status jinja_render(const jinja *j, const jinja_input *in, jinja_output *out, jinja_failure *why, error *e);
 
 #endif
