@@ -60,6 +60,9 @@ extern const arch *const archs[]; /* NULL-terminated: the list */
  * token ids win over those of config.json. The caller frees spec and list; nothing is kept on failure. */
 status arch_resolve(const checkpoint *c, const char *config_path, spec *s, wanted_list *out, error *e);
 
+/* The same of a config.json and a generation_config.json (or NULL) that have been read; `name` is what messages call the first. */
+status arch_resolve_config(const checkpoint *c, const char *name, const json_t *root, const json_t *generation, spec *s, wanted_list *out, error *e);
+
 /* What arch_configure and arch_resolve read of a config.json: itself, or the text_config of a model that does more than text, with what it leaves to the whole.
  * New reference. E_FILE names a key beside text_config that is not understood. */
 status arch_text_config(json_t **out, const json_t *root, error *e);

@@ -89,24 +89,30 @@ static status read_generation(json_t **out, const char *config_path, error *e) {
     return s;
 }
 
-static status resolve(const checkpoint *c, const char *config_path, const json_t *root, spec *s, wanted_list *out, error *e) {
+static status resolve(const checkpoint *c, const char *config_path, const json_t *root, const json_t *generation, spec *s, wanted_list *out,
+                      error *e) {
     const arch *a;
-    json_t *generation = NULL;
-    TRY(read_generation(&generation, config_path, e));
-    status result = arch_configure(&a, s, root, generation, e);
-    json_decref(generation);
-    if (result != OK) return fail_in(e, config_path);
+    if (arch_configure(&a, s, root, generation, e) != OK) return fail_in(e, config_path);
     TRY(a->tensors(s, out, e));
     return resolve_tensors(a, c, root, out, e);
 }
 
 status arch_resolve(const checkpoint *c, const char *config_path, spec *s, wanted_list *out, error *e) {
-    json_t *root;
+    json_t *root, *generation = NULL;
     *s = (spec){0};
     *out = (wanted_list){0};
     TRY(json_parse_file(&root, config_path, CONFIG_MAX, e));
-    const status result = resolve(c, config_path, root, s, out, e);
+    status result = read_generation(&generation, config_path, e);
+    if (result == OK) result = arch_resolve_config(c, config_path, root, generation, s, out, e);
     json_decref(root);
+    json_decref(generation);
+    return result;
+}
+
+status arch_resolve_config(const checkpoint *c, const char *name, const json_t *root, const json_t *generation, spec *s, wanted_list *out, error *e) {
+    *s = (spec){0};
+    *out = (wanted_list){0};
+    const status result = resolve(c, name, root, generation, s, out, e);
     if (result != OK) {
         spec_free(s);
         wanted_free(out);

@@ -40,6 +40,10 @@ while IFS=$'\t' read -r file message; do
         run "$BIN/logits" -m "$H/$file" --ids 1,2 -o "$WORK/logits"
         refused "$file" 3 "$text"
         ;;
+    *.gguf)
+        run "$BIN/convert" "$H/$file" f16 -q -o "$WORK/out.qbin"
+        refused_cleanly "$file" "$text"
+        ;;
     *.qbin)
         run "$BIN/inspect" --verify "$H/$file"
         refused "$file" 3 "$text"
@@ -51,6 +55,12 @@ while IFS=$'\t' read -r file message; do
         ;;
     esac
 done <$H/expected.txt
+
+run "$BIN/convert" $H/model.gguf f16 -q -o "$WORK/out.qbin"
+ends "the good GGUF file" 0
+run "$BIN/inspect" --verify "$WORK/out.qbin"
+ends "what was made of the GGUF file" 0
+rm -f "$WORK/out.qbin"
 
 # The good ones are good: the others fail for the reason that they are meant to have.
 folder model.safetensors

@@ -66,11 +66,22 @@ static status add(conversion *c, const char *name, const reader *from, bool is_v
     return OK;
 }
 
+/* The format that a matrix has in its source. */
+static status keep_format(conversion *c, const reader *from, format *chosen, error *e) {
+    if (!from->keep) {
+        return fail(e, E_USAGE, "%s: tensor '%s' has a type that no format here holds exactly: choose a FORMAT, or one for it with --tensor-type",
+                    from->file->path, from->name);
+    }
+    c->todo[c->n - 1].keep = from->codes;
+    return format_parse(chosen, from->keep, e);
+}
+
 status conversion_add(conversion *c, const char *name, const char *origin, const reader *from, bool is_vector, uint32_t layers, error *e) {
     TRY(add(c, name, from, is_vector, e));
     format *chosen = &c->entries[c->n - 1].format;
     if (is_vector) return format_parse(chosen, "f32", e);
     TRY(recipe_choose(&c->recipe, &(named){name, origin, layers}, chosen, e));
+    if (!chosen->family) TRY(keep_format(c, from, chosen, e));
     if (c->set->activations) format_set_act(chosen, c->set->activations);
     return OK;
 }

@@ -5,12 +5,14 @@
 
 #include "base/json.h"
 #include "base/version.h"
+#include "file/gguf.h"
 #include "models/arch.h"
 #include "text/tokenizer.h"
 #include "tools/calibrate_step.h"
 #include "tools/conversion.h"
 #include "tools/conversion_calibration.h"
 #include "tools/convert_inputs.h"
+#include "tools/gguf_inputs.h"
 
 typedef struct settings {
     conversion_flags how;
@@ -143,7 +145,7 @@ static status list_maps(job *j, error *e) {
     j->maps = calloc(j->weights.n_files + OTHERS, sizeof *j->maps);
     if (!j->maps) return fail(e, E_MEMORY, "no memory");
     for (size_t i = 0; i < j->weights.n_files; i++) j->maps[n++] = &j->weights.files[i];
-    for (size_t i = 0; i < OTHERS; i++) {
+    for (size_t i = 0; i < OTHERS && !j->in.made; i++) {
         if (others[i]->data) j->maps[n++] = others[i];
     }
     j->out.inputs = j->maps;
@@ -251,12 +253,25 @@ static status measure(job *j, const char *model, error *e) {
     return s == OK ? calibrate_step_run(&j->step, how, j->step.model, j->spec.context, e) : s;
 }
 
+static status open_model(job *j, const char *model, error *e) {
+    json_t *root, *generation;
+    if (gguf_is(model)) {
+        TRY(gguf_inputs_open(&j->in, &j->weights, model, !j->set->no_tokenizer && !j->set->how.only, e));
+    } else {
+        TRY(checkpoint_open(&j->weights, model, e));
+        TRY(inputs_open(&j->in, model, e));
+    }
+    TRY(inputs_config(&j->in, &root, &generation, e));
+    const status s = arch_resolve_config(&j->weights, j->in.config_path, root, generation, &j->spec, &j->wanted, e);
+    json_decref(root);
+    json_decref(generation);
+    return s;
+}
+
 static status convert(job *j, const char *model, const char *base, error *e) {
     const conversion_flags *how = &j->set->how;
     TRY(conversion_open(&j->out, how, base, e));
-    TRY(checkpoint_open(&j->weights, model, e));
-    TRY(inputs_open(&j->in, model, e));
-    TRY(arch_resolve(&j->weights, j->in.config_path, &j->spec, &j->wanted, e));
+    TRY(open_model(j, model, e));
     say_what_is_left_out(j);
     TRY(list_maps(j, e));
     j->out.output = how->output ? strdup(how->output) : inputs_path(&j->in, "model.qbin");
@@ -279,11 +294,15 @@ static status run_convert(const args *a, error *e) {
 
 const command command_convert = {
     .name = "convert",
-    .summary = "Quantize a Hugging Face model into one .qbin file.",
+    .summary = "Quantize a Hugging Face or GGUF model into one .qbin file.",
     .usage = "MODEL [FORMAT] [-o FILE]",
     .details =
-        "MODEL is a folder, or a .safetensors file with config.json and tokenizer.json beside it; shards are found through their index.\n"
-        "FORMAT is one of the lists below. Vectors (norms, biases) are always f32.\n"
+        "MODEL is a folder, or a .safetensors file with config.json and tokenizer.json beside it; shards are found through their index. Or it is a "
+        "GGUF\n"
+        "file, which has everything in it.\n"
+        "FORMAT is one of the lists below, or 'keep': the very same numbers, which f32, f16, bf16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 allow. Vectors "
+        "(norms,\n"
+        "biases) are always f32.\n"
         "\n"
         "  convert models/demo q4                      models/demo/model.qbin, 4 bits a weight\n"
         "  convert model.safetensors q8 -o small.qbin\n"
@@ -293,6 +312,7 @@ const command command_convert = {
         "  convert FOLDER q4-mix --calibrate text.txt  errors weighted by what a text makes of the inputs\n"
         "  convert FOLDER q8 --only 'down' -o model.qbin\n"
         "                                              changes the matrices of that name in that file\n"
+        "  convert MODEL.gguf keep                     as the file has them; or another format, from what its weights decode to\n"
         "  convert FOLDER km4 --dry-run                what it would write, to the byte\n"
         "\n" RECIPE_HELP,
     .lists = list_formats,

@@ -56,6 +56,12 @@ status inputs_open(inputs *in, const char *model, error *e) {
     return OK;
 }
 
+status inputs_open_made(inputs *in, const char *model, error *e) {
+    *in = (inputs){.folder = folder_of(model), .made = true};
+    if (in->folder && asprintf(&in->config_path, "%s/config.json", model) < 0) in->config_path = NULL;
+    return in->config_path ? OK : fail(e, E_MEMORY, "no memory");
+}
+
 void inputs_close(inputs *in) {
     map_close(&in->config);
     map_close(&in->generation);
@@ -74,6 +80,16 @@ static status parse_map(json_t **out, const map *m, error *e) {
     json_decref(*out);
     *out = NULL;
     return fail(e, E_FILE, "%s: is not a JSON object", m->path);
+}
+
+status inputs_config(const inputs *in, json_t **config, json_t **generation, error *e) {
+    *config = *generation = NULL;
+    TRY(parse_map(config, &in->config, e));
+    const status s = in->generation.data ? parse_map(generation, &in->generation, e) : OK;
+    if (s == OK) return OK;
+    json_decref(*config);
+    *config = NULL;
+    return s;
 }
 
 /* ---- generation defaults ---- */

@@ -15,12 +15,19 @@ typedef struct inputs {
     char *folder;                                                       /* owned; where the files were looked for */
     char *config_path;                                                  /* owned */
     map config, generation, tokenizer, tokenizer_config, template_file; /* data NULL: not there */
+    bool made;                                                          /* they are no files, but were made of one that holds all */
 } inputs;
 
 /* Finds and maps the files beside `model`, a .safetensors file or a folder. E_FILE if config.json is missing. inputs_close takes {0} and what a failed open
  * left. */
 status inputs_open(inputs *in, const char *model, error *e);
 void inputs_close(inputs *in);
+
+/* The same without files beside `model`: the caller makes their maps. */
+status inputs_open_made(inputs *in, const char *model, error *e);
+
+/* config.json, and generation_config.json or NULL: new references. */
+status inputs_config(const inputs *in, json_t **config, json_t **generation, error *e);
 
 /* FOLDER/NAME, owned by the caller; NULL without memory. */
 char *inputs_path(const inputs *in, const char *name);

@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "base/json.h"
 #include "file/qbin.h"
+#include "file/safetensors_write.h"
 #include "models/arch.h"
 #include "quantize/restore.h"
 #include "tools/command.h"
@@ -57,8 +58,10 @@ static const option options[] = {
 static const settings defaults = {.type = "f16"};
 
 static const struct plain_type { /* how others call a type */
-    const char *name, *dtype, *torch;
-} types[] = {{"f16", "F16", "float16"}, {"bf16", "BF16", "bfloat16"}, {"f32", "F32", "float32"}};
+    const char *name;
+    const source_type *type;
+    const char *torch;
+} types[] = {{"f16", &source_f16, "float16"}, {"bf16", &source_bf16, "bfloat16"}, {"f32", &source_f32, "float32"}};
 
 typedef struct job {
     const settings *set;
@@ -68,10 +71,10 @@ typedef struct job {
     json_t *config;
     spec spec;
     wanted_list wanted;
-    format type;
     const struct plain_type *called;
     safetensors_entry *entries;
     reader *readers;
+    const source_type **types;
     safetensors_writer *writer;
 } job;
 
@@ -79,6 +82,7 @@ static void job_close(job *j) {
     safetensors_abandon(&j->writer);
     free(j->entries);
     free(j->readers);
+    free(j->types);
     wanted_free(&j->wanted);
     spec_free(&j->spec);
     json_decref(j->config);
@@ -122,14 +126,14 @@ static status plan_tensor(job *j, size_t i, error *e) {
     if (w->slice.take || w->slice.stack || w->slice.turned || w->slice.plus != 0)
         return fail(e, E_FILE, "tensor '%s' is a part of '%s' in the checkpoint; the way back is not known", w->name, w->source);
     j->readers[i] = reader_of_tensor(t, &j->in.map);
-    j->entries[i] =
-        (safetensors_entry){.name = w->source, .dtype = j->called->dtype, .shape = {w->rows, w->k}, .ndim = w->k ? 2 : 1, .bytes = j->type.bits / 8u};
+    j->types[i] = j->called->type;
+    j->entries[i] = (safetensors_entry){
+        .name = w->source, .dtype = j->types[i]->name, .shape = {w->rows, w->k}, .ndim = w->k ? 2 : 1, .bytes = j->types[i]->bytes};
     return OK;
 }
 
 static status plan(job *j, const char *path, error *e) {
     const arch *a;
-    TRY(format_parse(&j->type, j->set->type, e));
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (!strcmp(types[i].name, j->set->type)) j->called = &types[i];
     }
@@ -140,7 +144,8 @@ static status plan(job *j, const char *path, error *e) {
     TRY(a->tensors(&j->spec, &j->wanted, e));
     j->entries = calloc(j->wanted.n + 1, sizeof *j->entries);
     j->readers = calloc(j->wanted.n + 1, sizeof *j->readers);
-    if (!j->entries || !j->readers) return fail(e, E_MEMORY, "no memory");
+    j->types = calloc(j->wanted.n + 1, sizeof *j->types);
+    if (!j->entries || !j->readers || !j->types) return fail(e, E_MEMORY, "no memory");
     for (size_t i = 0; i < j->wanted.n; i++) TRY(plan_tensor(j, i, e));
     return OK;
 }
@@ -246,15 +251,20 @@ static status open_folder(job *j, char **weights, error *e) {
 
 /* ---- the command ---- */
 
+static status write_tensor(void *file, size_t i, uint64_t at, const void *data, size_t bytes, error *e) {
+    return safetensors_write(file, i, at, data, bytes, e);
+}
+
 static status write_weights(job *j, const char *path, error *e) {
     progress_line line;
     const progress shown = progress_open(&line, "B", j->set->quiet);
     TRY(safetensors_create(&j->writer, path, j->entries, j->wanted.n, e));
     const restore_job todo = {
-        .writer = j->writer,
+        .write = write_tensor,
+        .file = j->writer,
         .readers = j->readers,
         .n = j->wanted.n,
-        .type = j->type,
+        .types = j->types,
         .threads = j->set->threads ? (int)j->set->threads : cpu_threads(NULL, 0),
         .progress = &shown,
         .stopped = signals_stopped,

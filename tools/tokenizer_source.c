@@ -7,6 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "file/gguf.h"
+#include "tools/gguf_inputs.h"
+
 static double seconds_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -53,6 +56,13 @@ static status compile_path(tokenizer_source *s, const char *path, error *e) {
     return code;
 }
 
+static status compile_gguf(tokenizer_source *s, const char *path, error *e) {
+    const double start = seconds_now();
+    const status code = gguf_compile_tokenizer(path, &s->block, &s->bytes, e);
+    s->seconds[0] = seconds_now() - start;
+    return code;
+}
+
 static status open_block(tokenizer_source *s, const char *path, error *e) {
     const uint8_t *block = s->block;
     if (!block) {
@@ -72,7 +82,8 @@ static status open_block(tokenizer_source *s, const char *path, error *e) {
 
 status tokenizer_source_open(tokenizer_source *s, const char *path, error *e) {
     *s = (tokenizer_source){0};
-    status code = !is_folder(path) && qbin_is(path) ? qbin_open(&s->file, path, e) : compile_path(s, path, e);
+    const bool is_file = !is_folder(path), is_qbin = is_file && qbin_is(path), is_gguf = is_file && !is_qbin && gguf_is(path);
+    status code = is_qbin ? qbin_open(&s->file, path, e) : is_gguf ? compile_gguf(s, path, e) : compile_path(s, path, e);
     if (code == OK) code = open_block(s, path, e);
     if (code != OK) tokenizer_source_close(s);
     return code;

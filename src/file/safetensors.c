@@ -47,10 +47,28 @@ static void widen_e4m3(float *out, const uint8_t *in, size_t n) {
     }
 }
 
-static const source_type type_f32 = {"F32", 4, widen_f32, 1};
-static const source_type type_f16 = {"F16", 2, widen_f16, 1};
-static const source_type type_bf16 = {"BF16", 2, widen_bf16, 1};
-static const source_type type_e4m3 = {"F8_E4M3", 1, widen_e4m3, 1};
+static void store_f32(uint8_t *out, const float *x, size_t n) {
+    memcpy(out, x, n * sizeof *x);
+}
+
+static void store_f16(uint8_t *out, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t h = f16_of_f32(x[i]);
+        memcpy(out + 2 * i, &h, sizeof h);
+    }
+}
+
+static void store_bf16(uint8_t *out, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t h = bf16_of_f32(x[i]);
+        memcpy(out + 2 * i, &h, sizeof h);
+    }
+}
+
+const source_type source_f32 = {.name = "F32", .bytes = 4, .widen = widen_f32, .block = 1, .keep = "f32", .store = store_f32};
+const source_type source_f16 = {.name = "F16", .bytes = 2, .widen = widen_f16, .block = 1, .keep = "f16", .store = store_f16};
+const source_type source_bf16 = {.name = "BF16", .bytes = 2, .widen = widen_bf16, .block = 1, .keep = "bf16", .store = store_bf16};
+static const source_type type_e4m3 = {.name = "F8_E4M3", .bytes = 1, .widen = widen_e4m3, .block = 1};
 
 /* Every dtype whose size is known, so that its offsets can be checked; only some can be read. */
 static const struct dtype {
@@ -58,11 +76,11 @@ static const struct dtype {
     unsigned bits;
     const source_type *type;
 } dtypes[] = {
-    {"F32", 32, &type_f32}, {"F16", 16, &type_f16},   {"BF16", 16, &type_bf16}, {"F64", 64, NULL},    {"I64", 64, NULL},
-    {"U64", 64, NULL},      {"I32", 32, NULL},        {"U32", 32, NULL},        {"I16", 16, NULL},    {"U16", 16, NULL},
-    {"I8", 8, NULL},        {"U8", 8, NULL},          {"BOOL", 8, NULL},        {"C64", 64, NULL},    {"F8_E4M3", 8, &type_e4m3},
-    {"F8_E5M2", 8, NULL},   {"F8_E4M3FNUZ", 8, NULL}, {"F8_E5M2FNUZ", 8, NULL}, {"F8_E8M0", 8, NULL}, {"F6_E2M3", 6, NULL},
-    {"F6_E3M2", 6, NULL},   {"F4", 4, NULL},
+    {"F32", 32, &source_f32}, {"F16", 16, &source_f16}, {"BF16", 16, &source_bf16}, {"F64", 64, NULL},    {"I64", 64, NULL},
+    {"U64", 64, NULL},        {"I32", 32, NULL},        {"U32", 32, NULL},          {"I16", 16, NULL},    {"U16", 16, NULL},
+    {"I8", 8, NULL},          {"U8", 8, NULL},          {"BOOL", 8, NULL},          {"C64", 64, NULL},    {"F8_E4M3", 8, &type_e4m3},
+    {"F8_E5M2", 8, NULL},     {"F8_E4M3FNUZ", 8, NULL}, {"F8_E5M2FNUZ", 8, NULL},   {"F8_E8M0", 8, NULL}, {"F6_E2M3", 6, NULL},
+    {"F6_E3M2", 6, NULL},     {"F4", 4, NULL},
 };
 
 static const struct dtype *find_dtype(const char *name) {
@@ -284,4 +302,10 @@ void checkpoint_close(checkpoint *c) {
 const source *checkpoint_find(const checkpoint *c, const char *name) {
     const source key = {.name = name};
     return c->n_tensors ? bsearch(&key, c->tensors, c->n_tensors, sizeof key, by_name) : NULL;
+}
+
+uint64_t source_place(const source *s, uint64_t row, uint64_t n) {
+    if (!s->pairs) return row;
+    const uint64_t rows = n / s->pairs, half = rows / 2, in_head = row % rows;
+    return row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
 }

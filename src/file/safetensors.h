@@ -10,14 +10,20 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "quant_formats/format.h"
 
-typedef struct source_type { /* one const object per dtype that can be read; the list is in safetensors.c */
+typedef struct source_type { /* one const object per type that can be read; lists are in safetensors.c and gguf_types.c */
     const char *name;        /* "F32", "F16", "BF16", "F8_E4M3" */
     size_t bytes;            /* of a block */
     /* out[n] f32 = n values at `in`, unaligned, the start of a block */
     void (*widen)(float *out, const uint8_t *in, size_t n);
-    size_t block; /* values that lie together; 1 for all that are dtypes */
+    size_t block;     /* values that lie together; 1 for all that are dtypes */
+    const char *keep; /* the format that holds the very same numbers; NULL if there is none */
+    /* codes[n] and grids[n / block] of that format; NULL if it is a plain one */
+    void (*codes)(uint8_t *codes, grid *grids, const uint8_t *in, size_t n);
+    void (*store)(uint8_t *out, const float *x, size_t n); /* the way back, rounded to nearest; NULL if nobody writes it */
 } source_type;
+extern const source_type source_f32, source_f16, source_bf16;
 
 enum { SOURCE_DIMS = 8 };
 
@@ -30,7 +36,13 @@ typedef struct source { /* one tensor of the checkpoint; borrowed from the maps 
     const uint8_t *data;
     uint64_t bytes;
     const map *file; /* for messages and map_done */
+    /* How it differs from what its name promises (GGUF); both 0 where it does not. */
+    uint32_t pairs; /* heads whose rows are stored as rotary pairs: rows 2i and 2i + 1 of a head are its rows i and i + half */
+    float plus;     /* is to be added to every value */
 } source;
+
+/* Where row `row` (of a vector: value `row`) of n is stored. */
+uint64_t source_place(const source *s, uint64_t row, uint64_t n);
 
 typedef struct checkpoint {
     map *files;

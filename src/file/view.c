@@ -23,8 +23,8 @@ static void widen_e8m0(float *out, const uint8_t *in, size_t n) {
     }
 }
 
-static const source_type type_mxfp4 = {"MXFP4", MX_BYTES, widen_e2m1, MX_BLOCK};
-static const source_type type_e8m0 = {"E8M0", 1, widen_e8m0, 1};
+static const source_type type_mxfp4 = {.name = "MXFP4", .bytes = MX_BYTES, .widen = widen_e2m1, .block = MX_BLOCK};
+static const source_type type_e8m0 = {.name = "E8M0", .bytes = 1, .widen = widen_e8m0, .block = 1};
 
 /* ---- opening ---- */
 
@@ -165,7 +165,7 @@ status view_open(view *v, const checkpoint *c, const char *name, uint64_t rows, 
 /* The row of the tensor, or of the element of the stack, where a row lies. */
 static uint64_t place_of(const view *v, uint64_t row) {
     const slice *p = &v->slice;
-    return p->take ? row / p->take * p->group + p->first + row % p->take : row;
+    return source_place(v->numbers, p->take ? row / p->take * p->group + p->first + row % p->take : row, v->stored);
 }
 
 /* Numbers that follow each other in the tensor from number `at` on, at the start of a block. */
@@ -212,7 +212,18 @@ void view_read(const view *v, uint64_t row, float *out) {
     } else {
         read_vector(v, out);
     }
-    for (uint64_t i = 0; v->slice.plus != 0 && i < n; i++) out[i] += v->slice.plus;
+    const float plus = v->slice.plus + v->numbers->plus;
+    for (uint64_t i = 0; plus != 0 && i < n; i++) out[i] += plus;
+}
+
+const char *view_keep(const view *v) {
+    const bool as_they_are = !v->scales && v->slice.plus + v->numbers->plus == 0;
+    return as_they_are && (!v->type->codes || !v->slice.turned) ? v->type->keep : NULL;
+}
+
+void view_codes(const view *v, uint64_t row, uint8_t *codes, grid *grids) {
+    const uint64_t at = (v->slice.element * v->stored + place_of(v, row)) * v->k;
+    v->type->codes(codes, grids, v->numbers->data + at / v->type->block * v->type->bytes, v->k);
 }
 
 /* The rows of the tensor that have been used: those rows if they lie together, all if all have been. */

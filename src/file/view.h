@@ -42,6 +42,11 @@ status view_open(view *v, const checkpoint *c, const char *name, uint64_t rows, 
 /* out[k] f32 = a row of a matrix; out[rows] = a vector, row 0. From any thread. */
 void view_read(const view *v, uint64_t row, float *out);
 
+/* The format that holds the numbers of a matrix exactly; NULL if there is none. If its type has codes: codes[k] and grids[k / block] of a row
+ * in that format. */
+const char *view_keep(const view *v);
+void view_codes(const view *v, uint64_t row, uint8_t *codes, grid *grids);
+
 /* Rows [row, row + n) will not be read again soon: their pages can go, if nothing else lies between them. All rows of a vector are its row 0. */
 void view_done(const view *v, uint64_t row, uint64_t n);
 

@@ -57,6 +57,14 @@ const method method_fit = {"fit",     "scales by search of the squared error, co
                            run_blocks};
 static const method method_rtn = {"rtn", "scales from the range of each block, then round to nearest", FIT_RTN, false, 1, 0, run_blocks};
 
+static void take_codes(const encoder *en, group *g) {
+    for (size_t r = 0; r < g->rows; r++) {
+        en->coded(en->coded_from, g->index * TILE_ROWS + r, g->codes + r * padded_k(en), g->grids + r * en->layout.blocks);
+    }
+}
+
+const method method_keep = {"keep", "codes and scales as they are in the source", FIT_RTN, false, 0, 0, take_codes};
+
 const method *const methods[] = {&method_fit, &method_rtn, &method_gptq, &method_polish, NULL};
 
 const method *method_find(const char *name) {

@@ -23,6 +23,7 @@ typedef struct method { /* a way to quantize; the list is in encode.c */
     void (*run)(const encoder *en, group *g);
 } method;
 
+extern const method method_keep; /* takes codes and scales as they are; not in the list: the pipeline uses it where encoder.coded is there */
 extern const method method_fit, method_gptq, method_polish; /* for each other: gptq falls back to fit for a tensor without a factor */
 extern const method *const methods[];                       /* NULL-terminated; the first is the default */
 const method *method_find(const char *name);
@@ -44,6 +45,9 @@ struct encoder { /* what all groups of a tensor share; read-only while they run 
     /* [k][k] upper triangle U of U^T U = inverse of the products of the inputs (factor.h), for methods that compensate errors; or NULL */
     const float *factor;
     const float *products; /* [k][k] the products themselves, with a factor */
+    /* codes[k] and grids of a row that is coded in this very format already, for method_keep; else NULL */
+    void (*coded)(const void *from, size_t row, uint8_t *codes, grid *grids);
+    const void *coded_from;
 };
 
 /* Fills everything but `shared`. False if the shape overflows. */

@@ -296,7 +296,7 @@ static void note_results(const run *r) {
 /* What a method that compensates walks along. */
 static status find_factor(run *r, item *it, error *e) {
     const quantize_job *job = r->job;
-    if (!job->method->compensates || !it->todo->products || it->en.format.family->plain) return OK;
+    if (!job->method->compensates || it->todo->keep || !it->todo->products || it->en.format.family->plain) return OK;
     input_products p;
     if (factors_get(&r->factors, it->todo->products, it->todo->column_factors, it->en.k, job->threads, &p, e) != OK)
         return fail_in(e, it->entry->name);
@@ -305,12 +305,22 @@ static status find_factor(run *r, item *it, error *e) {
     return OK;
 }
 
+static void row_codes(const void *from, size_t row, uint8_t *codes, grid *grids) {
+    const reader *r = from;
+    r->codes(r, row, codes, grids);
+}
+
 static status open_matrix(run *r, item *it, error *e) {
     const reader *from = &it->todo->from;
     if (!encoder_make(&it->en, &it->entry->format, r->job->method, it->entry->rows, it->entry->k, it->todo->importance)) {
         return fail(e, E_FILE, "%s: tensor '%s': its shape is not possible", from->file->path, from->name);
     }
     const uint64_t row_bytes = (from->bytes + from->rows - 1) / from->rows, group_bytes = TILE_ROWS * row_bytes;
+    if (it->todo->keep && !it->todo->row_factors && !it->todo->column_factors) {
+        it->en.method = &method_keep;
+        it->en.coded = row_codes;
+        it->en.coded_from = from;
+    }
     it->chunk = matrix_chunk;
     it->chunk_groups = group_bytes < CHUNK_BYTES ? CHUNK_BYTES / group_bytes : 1;
     it->chunk_bytes = it->chunk_groups * group_bytes;

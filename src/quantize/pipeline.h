@@ -17,6 +17,7 @@ typedef struct quantize_result { /* what became of a tensor */
 
 typedef struct quantize_tensor { /* what is to be done for an entry; texts and vectors are borrowed */
     reader from;                 /* of the entry's shape; read NULL: nothing is to be done here, another tensor writes it as its shift */
+    bool keep;                   /* the entry's format is that of from.codes, which are taken as they are, unless factors change them */
     const uint8_t *copy;         /* not NULL: the entry's bytes, taken as they are; `from` only says how many they are */
     const float *importance;     /* [k] weight of the squared error of each input channel; NULL: all alike */
     const float *products;       /* triangle of the products of the inputs (factor.h), for a method that compensates; NULL: none */

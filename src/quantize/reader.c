@@ -12,9 +12,23 @@ static void done_with_view(const reader *r, uint64_t row, uint64_t n) {
     view_done(r->from, row, n);
 }
 
+static void codes_of_view(const reader *r, uint64_t row, uint8_t *codes, grid *grids) {
+    view_codes(r->from, row, codes, grids);
+}
+
 reader reader_of_view(const view *v) {
     const uint64_t rows = v->k ? v->rows : 1, k = v->k ? v->k : v->rows;
-    return (reader){v->numbers->name, v->numbers->file, rows, k, view_bytes(v), v, read_view, done_with_view};
+    const char *keep = v->k ? view_keep(v) : NULL;
+    return (reader){v->numbers->name,
+                    v->numbers->file,
+                    rows,
+                    k,
+                    view_bytes(v),
+                    v,
+                    read_view,
+                    done_with_view,
+                    keep,
+                    keep && v->type->codes ? codes_of_view : NULL};
 }
 
 /* ---- a tensor of a .qbin ---- */
@@ -46,6 +60,6 @@ static void matrix_done(const reader *r, uint64_t row, uint64_t n) {
 }
 
 reader reader_of_tensor(const tensor *t, const map *file) {
-    if (t->ndim == 1) return (reader){t->name, file, 1, t->rows, t->bytes, t, vector_read, vector_done};
-    return (reader){t->name, file, t->rows, t->k, t->bytes, t, matrix_read, matrix_done};
+    if (t->ndim == 1) return (reader){t->name, file, 1, t->rows, t->bytes, t, vector_read, vector_done, NULL, NULL};
+    return (reader){t->name, file, t->rows, t->k, t->bytes, t, matrix_read, matrix_done, NULL, NULL};
 }

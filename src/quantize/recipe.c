@@ -153,7 +153,9 @@ static status unknown_word(const char *word, error *e) {
     format f;
     for (const format_entry *known = format_list; known->name; known++) nearest_offer(&near, known->name);
     for (const builtin_recipe *b = builtin_recipes; b->name; b++) nearest_offer(&near, b->name);
-    if (near.best && recipe_builtin(near.best)) return fail(e, E_USAGE, "unknown format '%s'; did you mean '%s'?", word, near.best);
+    nearest_offer(&near, RECIPE_KEEP);
+    if (near.best && (recipe_builtin(near.best) || !strcmp(near.best, RECIPE_KEEP)))
+        return fail(e, E_USAGE, "unknown format '%s'; did you mean '%s'?", word, near.best);
     return format_parse(&f, word, e);
 }
 
@@ -161,6 +163,8 @@ static status wish_format(recipe *r, const char *word, error *e) {
     format base, careful;
     const builtin_recipe *built = recipe_builtin(word);
     if (built) return recipe_read(r, built->text, strlen(built->text), built->name, e);
+    r->keeps = !strcasecmp(word, RECIPE_KEEP);
+    if (r->keeps) return OK;
     if (format_parse(&base, word, NULL) != OK) return unknown_word(word, e);
     TRY(careful_format(&careful, &base, e));
     TRY(add_name(r, "*", &base, NULL, e));
@@ -222,7 +226,8 @@ status recipe_choose(recipe *r, const named *t, format *out, error *e) {
         rule->used = chosen = true;
         *out = rule->format;
     }
-    if (chosen) return OK;
+    if (!chosen && r->keeps) *out = (format){0};
+    if (chosen || r->keeps) return OK;
     return fail(e, E_USAGE, "%s: no line is about '%s'; a first line '* q4' would be about every matrix",
                 r->wish.recipe ? r->wish.recipe : "the recipe", t->name);
 }

@@ -32,7 +32,10 @@ typedef struct recipe {
     recipe_wish wish;
     recipe_rule *rules; /* later ones win */
     size_t n, room;
+    bool keeps; /* what no rule is about stays in the format that it has: the wish was RECIPE_KEEP */
 } recipe;
+
+#define RECIPE_KEEP "keep" /* as a FORMAT */
 
 /* E_USAGE for an unknown format or recipe or a malformed rule, E_FILE for a recipe file that is missing or malformed: names file, line and column. recipe_close
  * takes {0} and what a failed open left. */
@@ -42,8 +45,8 @@ void recipe_close(recipe *r);
 /* Appends the rules of a recipe's text[n]. `from` is for messages. E_FILE says line and column. */
 status recipe_read(recipe *r, const char *text, size_t n, const char *from, error *e);
 
-/* The format of a matrix. With a plain FORMAT the embedding and the head get about a bit more: their errors reach every token. E_USAGE if no rule
- * matches. */
+/* The format of a matrix; {0}: it stays in its own. With a plain FORMAT the embedding and the head get about a bit more: their errors reach every token.
+ * E_USAGE if no rule matches. */
 status recipe_choose(recipe *r, const named *t, format *out, error *e);
 
 /* After all tensors have been chosen: E_USAGE for a wish of the command line that met no tensor, because it did not do what was meant. */

@@ -11,28 +11,30 @@ typedef struct part { /* rows of a tensor */
     uint64_t row, rows;
 } part;
 
-static status store_row(const restore_job *job, const reader *from, uint64_t row, const float *x, uint8_t *out, error *e) {
-    const size_t bytes = job->type.bits / 8u;
+/* What was stored is read again: a number that became an infinity did not fit. */
+static status store_row(const source_type *type, const reader *from, uint64_t row, const float *x, float *again, uint8_t *out, error *e) {
+    type->store(out, x, from->k);
+    type->widen(again, out, from->k);
     for (uint64_t i = 0; i < from->k; i++) {
-        job->type.family->store(out + i * bytes, x[i]);
-        if (!isfinite(x[i]) || isfinite(job->type.family->load(out + i * bytes))) continue;
+        if (!isfinite(x[i]) || isfinite(again[i])) continue;
         return fail(e, E_FILE, "%s: tensor '%s': %g at [%" PRIu64 ", %" PRIu64 "] is too large for %s; choose bf16 or f32", from->file->path,
-                    from->name, (double)x[i], row, i, job->type.family->name);
+                    from->name, (double)x[i], row, i, type->name);
     }
     return OK;
 }
 
 static status restore_part(const restore_job *job, const part *p, error *e) {
     const reader *from = &job->readers[p->tensor];
-    const size_t row_bytes = from->k * (job->type.bits / 8u);
-    float *x = malloc(from->k * sizeof *x);
+    const source_type *type = job->types[p->tensor];
+    const size_t row_bytes = from->k / type->block * type->bytes;
+    float *x = calloc(2 * from->k, sizeof *x);
     uint8_t *out = malloc(p->rows * row_bytes);
     status s = x && out ? OK : fail(e, E_MEMORY, "no memory for the rows of a tensor");
     for (uint64_t r = 0; r < p->rows && s == OK; r++) {
         from->read(from, p->row + r, x);
-        s = store_row(job, from, p->row + r, x, out + r * row_bytes, e);
+        s = store_row(type, from, p->row + r, x, x + from->k, out + r * row_bytes, e);
     }
-    if (s == OK) s = safetensors_write(job->writer, p->tensor, p->row * row_bytes, out, p->rows * row_bytes, e);
+    if (s == OK) s = job->write(job->file, p->tensor, p->row * row_bytes, out, p->rows * row_bytes, e);
     free(x);
     free(out);
     from->done(from, p->row, p->rows);

@@ -1,22 +1,23 @@
-/* restore.h: the way back: decodes the tensors of a .qbin row by row into a checkpoint of plain numbers. What it writes does not depend on the threads. */
+/* restore.h: the way back: decodes the tensors of a .qbin row by row into a checkpoint of another kind. What it writes does not depend on the threads. */
 #ifndef QBIN_QUANTIZE_RESTORE_H
 #define QBIN_QUANTIZE_RESTORE_H
 
 #include "base/progress.h"
-#include "file/safetensors_write.h"
 #include "quantize/reader.h"
 
 typedef struct restore_job {
-    safetensors_writer *writer;
-    const reader *readers; /* [n] of the writer's tensors */
+    /* Writes a part of tensor i, at `at` from its start; from any thread */
+    status (*write)(void *file, size_t i, uint64_t at, const void *data, size_t bytes, error *e);
+    void *file;
+    const reader *readers;           /* [n] */
+    const source_type *const *types; /* [n] what their numbers become */
     size_t n;
-    format type; /* a plain one: what every number becomes */
     int threads;
     const progress *progress; /* bytes of source; may be NULL */
     bool (*stopped)(void);    /* true: E_INTERRUPT. May be NULL */
 } restore_job;
 
-/* Writes every tensor. E_FILE names a value that the type cannot hold. The caller commits or abandons the writer. */
+/* Writes every tensor. E_FILE names a value that its type cannot hold. The caller commits or abandons the file. */
 status restore_run(const restore_job *job, error *e);
 
 #endif

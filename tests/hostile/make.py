@@ -9,6 +9,7 @@ tests/test_hostile.sh makes a model folder of each file and gives it to the real
     NAME.safetensors    beside the good config.json
     NAME.config.json    beside the good model.safetensors
     NAME.index.json     beside the two good shards
+    NAME.gguf           as it is
     NAME.qbin           as it is
 
 The good model is a Llama with one layer. Checksums of a .qbin are made right with libxxhash, unless they are what is wrong.
@@ -133,6 +134,135 @@ def safetensors():
     put("norm-nan.safetensors", pack(entries, weights(size, (entries["model.norm.weight"]["data_offsets"][0], 0x7e01))), "tensor 'model.norm.weight'")
 
 
+# ---- GGUF ----
+
+NAMES = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", LAYER + "input_layernorm.weight": "blk.0.attn_norm.weight",
+         LAYER + "self_attn.q_proj.weight": "blk.0.attn_q.weight", LAYER + "self_attn.k_proj.weight": "blk.0.attn_k.weight",
+         LAYER + "self_attn.v_proj.weight": "blk.0.attn_v.weight", LAYER + "self_attn.o_proj.weight": "blk.0.attn_output.weight",
+         LAYER + "post_attention_layernorm.weight": "blk.0.ffn_norm.weight", LAYER + "mlp.gate_proj.weight": "blk.0.ffn_gate.weight",
+         LAYER + "mlp.up_proj.weight": "blk.0.ffn_up.weight", LAYER + "mlp.down_proj.weight": "blk.0.ffn_down.weight"}
+U32, F32, BOOL, TEXT, ARRAY = 4, 6, 7, 8, 9
+KEYS = {"general.architecture": (TEXT, "llama"), "llama.block_count": (U32, 1), "llama.context_length": (U32, 32), "llama.embedding_length": (U32, 8),
+        "llama.feed_forward_length": (U32, 6), "llama.attention.head_count": (U32, 2), "llama.attention.head_count_kv": (U32, 1),
+        "llama.attention.layer_norm_rms_epsilon": (F32, 1e-5), "llama.rope.freq_base": (F32, 10000.0), "tokenizer.ggml.model": (TEXT, "gpt2"),
+        "tokenizer.ggml.pre": (TEXT, "gpt-2"), "tokenizer.ggml.tokens": (ARRAY, TEXT, ["a", "b", "ab", "c", "<e>"]),
+        "tokenizer.ggml.token_type": (ARRAY, 5, [1, 1, 1, 1, 3]), "tokenizer.ggml.merges": (ARRAY, TEXT, ["a b"]), "tokenizer.ggml.eos_token_id": (U32, 4)}
+
+
+def text(s):
+    s = s if isinstance(s, bytes) else s.encode()
+    return struct.pack("<Q", len(s)) + s
+
+
+def scalar(kind, x):
+    return {U32: lambda: struct.pack("<I", x), 5: lambda: struct.pack("<i", x), F32: lambda: struct.pack("<f", x), BOOL: lambda: struct.pack("<B", x),
+            TEXT: lambda: text(x)}[kind]()
+
+
+def value(kind, *rest):
+    if kind != ARRAY:
+        return struct.pack("<I", kind) + scalar(kind, rest[0])
+    return struct.pack("<IIQ", ARRAY, rest[0], len(rest[1])) + b"".join(scalar(rest[0], x) for x in rest[1])
+
+
+def gguf(keys=KEYS, change=None, version=3, counts=None, align=32, raw=b"", magic=b"GGUF", cut=None):
+    """The good model as F16 in GGUF. `change`: of the list of [name, shape as in the file, type, offset, data]; raw: bytes after the keys."""
+    tensors, at = [], 0
+    for name, shape in SHAPES.items():
+        size = 2
+        for n in shape:
+            size *= n
+        data = weights(size) if len(shape) > 1 else struct.pack(f"<{size // 2}f", *[1.0] * (size // 2))
+        kind = 1 if len(shape) > 1 else 0
+        tensors.append([NAMES[name], list(reversed(shape)), kind, at, data])
+        at += (len(data) + align - 1) // align * align
+    if change:
+        change(tensors)
+    head = magic + struct.pack("<IQQ", version, *(counts or (len(tensors), len(keys))))
+    head += b"".join(text(k) + (v if isinstance(v, bytes) else value(*v)) for k, v in keys.items()) + raw
+    for name, shape, kind, offset, _ in tensors:
+        head += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)
+    head += bytes(-len(head) % align)
+    body = b"".join(data + bytes(-len(data) % align) for *_, data in tensors)
+    return (head + body)[:cut]
+
+
+def changed(name, message, change=None, **how):
+    put(name + ".gguf", gguf(change=change, **how), message)
+
+
+def keyed(name, message, **changes):
+    keys = {k: v for k, v in {**KEYS, **{k.replace("__", "."): v for k, v in changes.items()}}.items() if v is not None}
+    put(name + ".gguf", gguf(keys), message)
+
+
+def ggufs():
+    good = gguf()
+    put("model.gguf", good)
+    changed("short", "3 bytes are too few for a safetensors file", cut=3)
+    changed("half-head", "values do not fit in the file", cut=120)
+    changed("half-data", "leave the file", cut=len(good) - 100)
+    changed("old-version", "version 1 of GGUF is not supported", version=1)
+    changed("new-version", "version 4 of GGUF is not supported", version=4)
+    changed("big-endian", "a big-endian GGUF file", version=3 << 24)
+    changed("many-values", "values do not fit in the file", counts=(11, 1 << 60))
+    changed("many-tensors", "tensors do not fit in the file", counts=(1 << 60, len(KEYS)))
+    put("long-text.gguf", gguf({**KEYS, "x": struct.pack("<IQ", TEXT, (1 << 64) - 1)}), "leaves the file")
+    put("long-array.gguf", gguf({**KEYS, "x": struct.pack("<IIQ", ARRAY, U32, 1 << 62)}), "leave the file")
+    put("long-texts.gguf", gguf({**KEYS, "x": struct.pack("<IIQ", ARRAY, TEXT, 1 << 62)}), "leaves the file|ends in the middle")
+    put("array-of-arrays.gguf", gguf({**KEYS, "x": struct.pack("<IIQ", ARRAY, ARRAY, 1)}), "arrays of arrays are not supported")
+    put("unknown-kind.gguf", gguf({**KEYS, "x": struct.pack("<I", 13)}), "key 'x': its type 13 is not known")
+    put("key-twice.gguf", gguf(KEYS, raw=text("llama.block_count") + value(U32, 2), counts=(11, len(KEYS) + 1)), "'llama.block_count' comes twice")
+    put("bad-flag.gguf", gguf({**KEYS, "x": struct.pack("<IB", BOOL, 7)}), "a flag is 7")
+    keyed("bad-align", "'general.alignment' is 24, no power of two", general__alignment=(U32, 24))
+    keyed("zero-align", "'general.alignment' is 0", general__alignment=(U32, 0))
+    keyed("text-align", "'general.alignment' is text, not a number", general__alignment=(TEXT, "32"))
+    keyed("split", "part 1 of a model split into 3 files", split__count=(U32, 3))
+    keyed("no-architecture", "'general.architecture' is missing", general__architecture=None)
+    keyed("unknown-architecture", "architecture 'hyena' is not supported in GGUF; known: llama, qwen2", general__architecture=(TEXT, "hyena"))
+    keyed("no-width", "'llama.embedding_length' is missing", llama__embedding_length=None)
+    keyed("text-width", "'llama.embedding_length' is text, not a number", llama__embedding_length=(TEXT, "8"))
+    keyed("no-heads", "'llama.attention.head_count' is missing", llama__attention__head_count=None)
+    keyed("odd-heads", "rows that are no pairs of 3 heads", llama__attention__head_count=(U32, 3))
+    keyed("experts", "key 'llama.expert_count' is not understood", llama__expert_count=(U32, 8))
+    keyed("strange-key", "key 'llama.bend' is not understood and might change the mathematics", llama__bend=(U32, 1))
+    keyed("part-of-heads", "'llama.rope.dimension_count' is 2, but keys have 4", llama__rope__dimension_count=(U32, 2))
+    keyed("spiral", "rope_type 'spiral' is not supported", llama__rope__scaling__type=(TEXT, "spiral"))
+    keyed("unknown-tokenizer", "'tokenizer.ggml.model' is 'rwkv', which is not supported", tokenizer__ggml__model=(TEXT, "rwkv"))
+    keyed("unknown-pre", "'tokenizer.ggml.pre' is 'comma', which is not known", tokenizer__ggml__pre=(TEXT, "comma"))
+    keyed("no-tokens", "'tokenizer.ggml.tokens' is missing", tokenizer__ggml__tokens=None)
+    keyed("number-tokens", "'tokenizer.ggml.tokens' is an array of i32", tokenizer__ggml__tokens=(ARRAY, 5, [1, 2]))
+    keyed("few-types", "has not as many entries", tokenizer__ggml__token_type=(ARRAY, 5, [1]))
+    keyed("no-merges", "'tokenizer.ggml.merges' is missing", tokenizer__ggml__merges=None)
+    keyed("foreign-merge", "needs a token that is not in the vocabulary", tokenizer__ggml__merges=(ARRAY, TEXT, ["a x"]))
+    keyed("not-utf8", "is not UTF-8", tokenizer__ggml__tokens=(ARRAY, TEXT, [b"\xff", "b", "ab", "c", "<e>"]))
+
+    def edit(name, message, index, field, to):
+        changed(name, message, lambda t: t[index].__setitem__(field, to))
+
+    names = [NAMES[n] for n in SHAPES]
+    q = names.index("blk.0.attn_q.weight")
+    edit("no-dimensions", "tensor 'blk.0.attn_q.weight': 0 dimensions", q, 1, [])
+    edit("five-dimensions", "tensor 'blk.0.attn_q.weight': 5 dimensions", q, 1, [1] * 5)
+    edit("zero-dimension", "dimension 0 is 0", q, 1, [8, 0])
+    edit("huge-shape", "the number of values overflows", q, 1, [1 << 40, 1 << 40])
+    edit("flat-shape", "has the shape [64], [8, 8] is wanted", q, 1, [64])
+    edit("unknown-number", "tensor 'blk.0.attn_q.weight' has the type 77, which cannot be read", q, 2, 77)
+    edit("coarse-type", "tensor 'blk.0.attn_q.weight' has the type IQ2_XXS, which cannot be read", q, 2, 16)
+    edit("no-blocks", "rows of 8 values are no whole blocks of 32", q, 2, 8)
+    edit("odd-offset", "is no multiple of 32", q, 3, 1)
+    edit("far-offset", "leave the file", q, 3, 1 << 62)
+    edit("overlap", "overlaps", q, 3, 0)
+    edit("name-twice", "tensor 'blk.0.attn_k.weight' comes twice", q, 0, "blk.0.attn_k.weight")
+    edit("empty-name", "a name of 0 bytes", q, 0, "")
+    edit("escape-name", "has a control character", q, 0, "\033[2J")
+    edit("long-name", "a name of 200 bytes", q, 0, "n" * 200)
+    edit("strange-name", "tensor 'blk.0.attn_z.weight' is not part of a GGUF file of architecture llama", q, 0, "blk.0.attn_z.weight")
+    changed("no-norm", "tensor 'model.norm.weight' is missing", lambda t: t.pop(names.index("output_norm.weight")))
+    changed("more-layers", "tensor 'model.layers.0.input_layernorm.weight' is missing", lambda t: t[1].__setitem__(0, "blk.1.attn_norm.weight"))
+    changed("no-embedding", "tensor 'token_embd.weight' is missing", lambda t: t[0].__setitem__(0, "output.weight"))
+
+
 # ---- config.json ----
 
 def config(name, message, **changes):
@@ -143,7 +273,7 @@ def config(name, message, **changes):
 def configs():
     put("config.json", json.dumps(CONFIG, indent=1).encode() + b"\n")
     put("empty.config.json", b"", "JSON")
-    put("array.config.json", b"[]", "'config' is an array")
+    put("array.config.json", b"[]", "is not a JSON object")
     put("half.config.json", json.dumps(CONFIG).encode()[:100], "JSON")
     put("deep.config.json", b'{"a":' * 200 + b"1" + b"}" * 200, "nested deeper than 32")
     put("twice.config.json", b'{"model_type":"llama","model_type":"mistral"}', "duplicate")
@@ -306,6 +436,7 @@ def qbins():
 
 safetensors()
 configs()
+ggufs()
 shards()
 qbins()
 with open(os.path.join(HERE, "expected.txt"), "w") as f:
