@@ -10,6 +10,7 @@
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "tools/command.h"
+#include "tools/constrain.h"
 #include "tools/ids.h"
 #include "tools/phases.h"
 #include "tools/prompt.h"
@@ -24,6 +25,7 @@ typedef struct run_settings {
     bool escape, lookup, ignore_eos, hide_prompt, ids, json_timings, profile, quiet;
     session_flags session;
     sampling_flags sampling;
+    constrain_flags constrain;
 } run_settings;
 
 /* A run as it goes: what it owns, and where it is. */
@@ -33,11 +35,13 @@ typedef struct generation {
     session *session;
     lookahead *text;
     sampler *sampler;
+    constrained *constrained; /* NULL: anything may be generated */
     decoder *decoder;
     id_list ids;      /* the prompt's */
     float *logits;    /* [vocab] without the end tokens, for --ignore-eos */
     size_t shown;     /* ids printed with --ids */
     size_t generated; /* tokens drawn */
+    bool cut;         /* the text ended before the grammar did */
     timings times;
     profile *profile; /* NULL: --profile is not given */
     double prompt_steps[STEPS];
@@ -128,13 +132,18 @@ static status evaluate_prompt(generation *g, error *e) {
     return code;
 }
 
-static int32_t draw(generation *g) {
-    const float *logits = lookahead_logits(g->text);
-    if (!g->logits) return sampler_draw(g->sampler, logits);
+/* A guess of --lookup is taken if it is what is drawn here, so no guess passes by the grammar. */
+static status draw(generation *g, int32_t *id, error *e) {
     const spec *s = model_spec(g->model);
-    memcpy(g->logits, logits, s->vocab * sizeof *logits);
-    for (uint32_t i = 0; i < s->n_eos; i++) g->logits[s->eos[i]] = -INFINITY;
-    return sampler_draw(g->sampler, g->logits);
+    const float *logits = lookahead_logits(g->text);
+    TRY(constrained_logits(g->constrained, &logits, e));
+    if (g->logits) {
+        memcpy(g->logits, logits, s->vocab * sizeof *logits);
+        for (uint32_t i = 0; i < s->n_eos; i++) g->logits[s->eos[i]] = -INFINITY;
+        logits = g->logits;
+    }
+    *id = sampler_draw(g->sampler, logits);
+    return constrained_take(g->constrained, *id, e);
 }
 
 static size_t wanted(const generation *g) {
@@ -143,14 +152,15 @@ static size_t wanted(const generation *g) {
 
 static status generate(generation *g, error *e) {
     const double start = clock_seconds();
-    while (wanted(g)) {
-        const int32_t id = draw(g);
+    while (wanted(g) && !constrained_is_over(g->constrained)) {
+        int32_t id;
+        TRY(draw(g, &id, e));
         g->generated++;
         if (g->times.first_token == 0) g->times.first_token = clock_seconds() - g->times.start;
         if (is_end(model_spec(g->model), id)) break;
         TRY(show(g, id, true, e));
         TRY(signals_check(e));
-        if (!wanted(g) || lookahead_position(g->text) == session_context(g->session)) break;
+        if (!wanted(g) || lookahead_position(g->text) == session_context(g->session) || constrained_is_over(g->constrained)) break;
         TRY(lookahead_take(g->text, id, wanted(g) - 1, e));
         g->times.generated_tokens++;
         g->times.generation = clock_seconds() - start;
@@ -164,7 +174,9 @@ static status prompt_and_generate(generation *g, error *e) {
         TRY(show(g, g->ids.ids[i], !g->settings->hide_prompt, e));
     }
     TRY(evaluate_prompt(g, e));
-    return generate(g, e);
+    TRY(generate(g, e));
+    g->cut = constrained_is_cut(g->constrained);
+    return OK;
 }
 
 /* ---- the command ---- */
@@ -205,11 +217,27 @@ static status prepare(generation *g, const args *a, error *e) {
     g->times.scratch_bytes = memory.scratch;
     TRY(read_ids(g, e));
     TRY(lookahead_open(&g->text, g->session, model_spec(g->model)->vocab, set->lookup, e));
+    TRY(constrained_open(&g->constrained, &set->constrain, g->model, e));
     TRY(open_sampler(g, a, e));
     if (!set->ids && !g->model->tokenizer) return fail(e, E_USAGE, "%s has no tokenizer; ask for --ids", set->model);
     if (!set->ids) TRY(decoder_open(&g->decoder, g->model->tokenizer, true, e));
     g->times.load = clock_seconds() - g->times.start;
     return OK;
+}
+
+/* What the constraint cost, and that it is not fulfilled. */
+static void show_constraint(const generation *g) {
+    const constrained *c = g->constrained;
+    if (!c) return;
+    const constraint_counts n = constraint_count(c->constraint);
+    const grammar_counts size = grammar_count(c->grammar);
+    if (!g->settings->json_timings)
+        fprintf(stderr, "grammar    %10.1f ms for %zu masks, %zu of them new (%zu rules, %zu states, read in %.1f ms)\n", c->seconds * 1e3, n.asked,
+                n.made, size.rules, size.states, c->load * 1e3);
+    if (!g->cut) return;
+    const bool context = lookahead_position(g->text) == session_context(g->session);
+    fprintf(stderr, "warning: the text was cut before it was what the grammar wants: %s\n",
+            context ? "the context is full (see -c)" : "-n allows no more tokens");
 }
 
 /* The prompt's steps, and those of what came after it. */
@@ -234,6 +262,7 @@ static status show_profile(generation *g, error *e) {
 static void release(generation *g) {
     decoder_close(&g->decoder);
     sampler_close(&g->sampler);
+    constrained_close(&g->constrained);
     lookahead_close(&g->text);
     session_close(&g->session);
     profile_close(&g->profile);
@@ -252,6 +281,7 @@ static status run_model(const args *a, error *e) {
         if (code == OK) code = rest;
         g.times.lookup = lookahead_count(g.text);
         if (g.settings->json_timings || !g.settings->quiet) timings_print(&g.times, g.settings->json_timings);
+        if (!g.settings->quiet) show_constraint(&g);
         if (code == OK && g.profile) code = show_profile(&g, e);
     }
     release(&g);
@@ -292,6 +322,7 @@ static const option options[] = {
     CONTEXT_OPTION(run_settings),
     SESSION_OPTIONS(run_settings),
     SAMPLING_OPTIONS(run_settings),
+    CONSTRAIN_OPTIONS(run_settings),
     {.name = "lookup",
      .kind = OPTION_FLAG,
      AT(lookup),
