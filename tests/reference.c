@@ -50,18 +50,29 @@ static void product(const tensor *w, const float *bias, const double *in, double
     free(row), free(x);
 }
 
-static void norm(const spec *s, const float *gain, const double *x, double *out) {
-    double sum = 0;
-    for (size_t i = 0; i < s->hidden; i++) sum += x[i] * x[i];
-    const double by = 1 / sqrt(sum / s->hidden + (double)s->norm_eps);
-    for (size_t i = 0; i < s->hidden; i++) out[i] = x[i] * by * (double)gain[i];
+/* out[n] = norm(x), or x where there is no norm; out may be x */
+static void norm(const spec *s, const norm_gain *g, const double *x, size_t n, double *out) {
+    double mean = 0, square = 0;
+    for (size_t i = 0; i < n && s->norm == NORM_LAYER; i++) mean += x[i] / (double)n;
+    for (size_t i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean);
+    const double by = 1 / sqrt(square / (double)n + (double)s->norm_eps);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = g->gain ? (x[i] - mean) * by * (double)g->gain[i] + (g->bias ? (double)g->bias[i] : 0) : x[i];
+    }
 }
 
-static void rotate(const spec *s, size_t position, double *head) {
+/* Heads of a token's queries or keys: normalised, clipped, rotated. */
+typedef struct turn {
+    size_t position;
+    const float *inverse; /* NULL: not rotated */
+    double by;
+} turn;
+
+static void rotate(const spec *s, turn how, double *head) {
     const size_t half = s->rope_dims / 2;
-    for (size_t i = 0; s->rope != ROPE_NONE && i < half; i++) {
-        const double angle = (double)position * (double)s->rope_inverse[i];
-        const double c = cos(angle) * (double)s->rope_attention, d = sin(angle) * (double)s->rope_attention;
+    for (size_t i = 0; how.inverse && i < half; i++) {
+        const double angle = (double)how.position * (double)how.inverse[i];
+        const double c = cos(angle) * how.by, d = sin(angle) * how.by;
         double *a = s->rope == ROPE_HALF ? head + i : head + 2 * i, *b = s->rope == ROPE_HALF ? head + i + half : head + 2 * i + 1;
         const double x = *a, y = *b;
         *a = x * c - y * d;
@@ -69,28 +80,55 @@ static void rotate(const spec *s, size_t position, double *head) {
     }
 }
 
+static void clip(const spec *s, double *x, size_t n) {
+    const double limit = s->clip_qkv > 0 ? (double)s->clip_qkv : INFINITY;
+    for (size_t i = 0; i < n; i++) x[i] = fmin(limit, fmax(-limit, x[i]));
+}
+
+static void place(const spec *s, const norm_gain *g, turn how, double *x, size_t heads) {
+    const size_t width = heads * s->head_dim;
+    if (s->qk_norm == QK_NORM_WHOLE) norm(s, g, x, width, x);
+    for (size_t h = 0; h < heads && s->qk_norm == QK_NORM_HEAD; h++) norm(s, g, x + h * s->head_dim, s->head_dim, x + h * s->head_dim);
+    clip(s, x, width);
+    for (size_t h = 0; h < heads; h++) rotate(s, how, x + h * s->head_dim);
+}
+
 static double gate(activation_kind kind, double x) {
     const double tanh_form = 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    if (kind == ACTIVATION_SWIGLU_SHIFTED) return x / (1 + exp(-(double)1.702f * x));
     return kind == ACTIVATION_SILU ? x / (1 + exp(-x)) : kind == ACTIVATION_GELU ? 0.5 * x * (1 + erf(x * M_SQRT1_2)) : tanh_form;
+}
+
+static double cap(double x, float by) {
+    return by > 0 ? (double)by * tanh(x / (double)by) : x;
+}
+
+/* g[n] = act(g) u, or act(u) */
+static void activate(const spec *s, double *g, const double *u, size_t n) {
+    const double limit = s->mlp_limit > 0 ? (double)s->mlp_limit : INFINITY, shift = s->activation == ACTIVATION_SWIGLU_SHIFTED ? 1 : 0;
+    for (size_t i = 0; i < n; i++) {
+        g[i] = s->plain_mlp ? gate(s->activation, u[i]) : gate(s->activation, fmin(limit, g[i])) * (fmin(limit, fmax(-limit, u[i])) + shift);
+    }
 }
 
 typedef struct past { /* keys and values of one layer: [positions][kv_heads * head_dim] */
     double *k, *v;
 } past;
 
-static void attend(const spec *s, uint32_t window, const past *p, size_t position, const double *q, double *out) {
+static void attend(const spec *s, const float *sinks, uint32_t window, const past *p, size_t position, const double *q, double *out) {
     const size_t dim = s->head_dim, key = (size_t)s->kv_heads * dim;
     const size_t first = window && position + 1 > window ? position + 1 - window : 0;
     double *score = zeros(position + 1, sizeof *score);
     for (size_t h = 0; h < s->heads; h++) {
         const size_t at = h / (s->heads / s->kv_heads) * dim;
-        double best = -INFINITY, sum = 0;
+        double best = sinks ? (double)sinks[h] : -INFINITY;
         for (size_t t = first; t <= position; t++) {
             score[t] = 0;
             for (size_t d = 0; d < dim; d++) score[t] += q[h * dim + d] * p->k[t * key + at + d];
-            score[t] *= (double)s->attention_scale;
+            score[t] = cap(score[t] * (double)s->attention_scale, s->attention_softcap);
             best = fmax(best, score[t]);
         }
+        double sum = sinks ? exp((double)sinks[h] - best) : 0;
         for (size_t t = first; t <= position; t++) sum += score[t] = exp(score[t] - best);
         for (size_t d = 0; d < dim; d++) {
             double o = 0;
@@ -101,28 +139,69 @@ static void attend(const spec *s, uint32_t window, const past *p, size_t positio
     free(score);
 }
 
-static void run_layer(const model *m, const layer *l, uint32_t window, past *p, size_t position, double *x) {
+static turn turn_of(const spec *s, uint32_t index, size_t position) {
+    const int32_t table = s->rope == ROPE_NONE ? ROPE_NOT_HERE : s->rope_layer ? s->rope_layer[index] : 0;
+    if (table == ROPE_NOT_HERE) return (turn){0};
+    return (turn){position, s->rope_inverse + (size_t)table * s->rope_dims / 2, table == 0 ? (double)s->rope_attention : 1};
+}
+
+/* a[hidden] = attention of x */
+static void run_attention(const model *m, uint32_t index, past *p, size_t position, const double *x, double *a) {
     const spec *s = model_spec(m);
+    const layer *l = &m->layers[index];
     const size_t query = (size_t)s->heads * s->head_dim, key = (size_t)s->kv_heads * s->head_dim;
-    double *a = zeros(s->hidden, sizeof *a), *q = zeros(query, sizeof *q), *o = zeros(query, sizeof *o);
-    double *g = zeros(s->intermediate, sizeof *g), *u = zeros(s->intermediate, sizeof *u);
-    double *k = p->k + position * key, *v = p->v + position * key;
-    norm(s, l->attn_norm, x, a);
+    double *q = zeros(query, sizeof *q), *o = zeros(query, sizeof *o), *k = p->k + position * key, *v = p->v + position * key;
+    const turn how = turn_of(s, index, position);
+    norm(s, &l->attn_norm, x, s->hidden, a);
     product(l->q.w, l->q.bias, a, q);
     product(l->k.w, l->k.bias, a, k);
     product(l->v.w, l->v.bias, a, v);
-    for (size_t h = 0; h < s->heads; h++) rotate(s, position, q + h * s->head_dim);
-    for (size_t h = 0; h < s->kv_heads; h++) rotate(s, position, k + h * s->head_dim);
-    attend(s, window, p, position, q, o);
+    place(s, &l->q_norm, how, q, s->heads);
+    place(s, &l->k_norm, how, k, s->kv_heads);
+    clip(s, v, key);
+    attend(s, l->sinks, s->window[index], p, position, q, o);
     product(l->o.w, l->o.bias, o, a);
-    for (size_t i = 0; i < s->hidden; i++) x[i] += a[i];
-    norm(s, l->mlp_norm, x, a);
-    product(l->gate.w, l->gate.bias, a, g);
-    product(l->up.w, l->up.bias, a, u);
-    for (size_t i = 0; i < s->intermediate; i++) g[i] = gate(s->activation, g[i]) * u[i];
-    product(l->down.w, l->down.bias, g, a);
-    for (size_t i = 0; i < s->hidden; i++) x[i] += a[i];
-    free(a), free(q), free(o), free(g), free(u);
+    free(q), free(o);
+}
+
+/* a[hidden] = MLP of x */
+static void run_mlp(const model *m, const layer *l, const double *x, double *a) {
+    const spec *s = model_spec(m);
+    double *g = zeros(s->intermediate, sizeof *g), *u = zeros(s->intermediate, sizeof *u);
+    norm(s, &l->mlp_norm, x, s->hidden, a);
+    if (l->mlp.gate.w) product(l->mlp.gate.w, l->mlp.gate.bias, a, g);
+    product(l->mlp.up.w, l->mlp.up.bias, a, u);
+    activate(s, g, u, s->intermediate);
+    product(l->mlp.down.w, l->mlp.down.bias, g, a);
+    free(g), free(u);
+}
+
+static void add(const spec *s, const norm_gain *post, double *x, double *a) {
+    norm(s, post, a, s->hidden, a);
+    for (size_t i = 0; i < s->hidden; i++) x[i] += (double)s->residual_scale * a[i];
+}
+
+static void run_layer(const model *m, uint32_t index, past *p, size_t position, double *x) {
+    const spec *s = model_spec(m);
+    const layer *l = &m->layers[index];
+    double *a = zeros(s->hidden, sizeof *a), *b = zeros(s->hidden, sizeof *b), *before = zeros(s->hidden, sizeof *before);
+    memcpy(before, x, s->hidden * sizeof *x);
+    run_attention(m, index, p, position, x, a);
+    add(s, &l->attn_post_norm, x, a);
+    run_mlp(m, l, s->residual == RESIDUAL_SERIAL ? x : before, b);
+    add(s, &l->mlp_post_norm, x, b);
+    free(a), free(b), free(before);
+}
+
+static void embed(const model *m, int32_t id, size_t position, double *x) {
+    const spec *s = model_spec(m);
+    float *row = zeros(s->hidden, sizeof *row);
+    format_decode_row(&m->embed.w->format, &m->embed.w->layout, m->embed.w->data, (size_t)id, s->hidden, row);
+    for (size_t i = 0; i < s->hidden; i++) x[i] = (double)row[i] * (double)s->embedding_scale;
+    const tensor *learned = m->positions;
+    if (learned) format_decode_row(&learned->format, &learned->layout, learned->data, position, s->hidden, row);
+    for (size_t i = 0; i < s->hidden && learned; i++) x[i] += (double)row[i];
+    free(row);
 }
 
 void reference_logits(const model *m, const int32_t *ids, size_t n, double *logits) {
@@ -130,15 +209,17 @@ void reference_logits(const model *m, const int32_t *ids, size_t n, double *logi
     const size_t key = (size_t)s->kv_heads * s->head_dim;
     past *pasts = zeros(s->layers, sizeof *pasts);
     for (size_t i = 0; i < s->layers; i++) pasts[i] = (past){zeros(n * key, sizeof(double)), zeros(n * key, sizeof(double))};
-    float *row = zeros(s->hidden, sizeof *row);
     double *x = zeros(s->hidden, sizeof *x), *a = zeros(s->hidden, sizeof *a);
     for (size_t t = 0; t < n; t++) {
-        format_decode_row(&m->embed.w->format, &m->embed.w->layout, m->embed.w->data, (size_t)ids[t], s->hidden, row);
-        for (size_t i = 0; i < s->hidden; i++) x[i] = (double)row[i];
-        for (size_t i = 0; i < s->layers; i++) run_layer(m, &m->layers[i], s->window[i], &pasts[i], t, x);
-        norm(s, m->final_norm, x, a);
-        product(m->head.w, NULL, a, logits + t * s->vocab);
+        embed(m, ids[t], t, x);
+        for (uint32_t i = 0; i < s->layers; i++) run_layer(m, i, &pasts[i], t, x);
+        norm(s, &m->final_norm, x, s->hidden, a);
+        product(m->head.w, m->head.bias, a, logits + t * s->vocab);
+        for (size_t i = 0; i < s->vocab; i++) {
+            double *y = logits + t * s->vocab + i;
+            *y = cap(*y * (double)s->logit_scale, s->logit_softcap);
+        }
     }
     for (size_t i = 0; i < s->layers; i++) free(pasts[i].k), free(pasts[i].v);
-    free(pasts), free(row), free(x), free(a);
+    free(pasts), free(x), free(a);
 }

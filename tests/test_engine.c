@@ -10,85 +10,25 @@
 #include "kernels/kernels.h"
 #include "reference.h"
 #include "tiny.h"
-
-static char path[64];
-
-static void make_path(void) {
-    strcpy(path, "/tmp/test_engine.XXXXXX");
-    const int fd = mkstemp(path);
-    cr_assert_geq(fd, 0);
-    close(fd);
-}
-
-static void remove_path(void) {
-    unlink(path);
-}
-
-static model *open_tiny(spec *s, const tiny *t) {
-    tiny_write(path, s, t);
-    spec_free(s);
-    model *m;
-    error e = {0};
-    cr_assert_eq(model_open(&m, path, &e), OK, "%s", e.text);
-    return m;
-}
-
-typedef struct rows {
-    float *data;
-    size_t vocab, first;
-} rows;
-
-static void keep(void *context, size_t position, const float *logits) {
-    const rows *r = context;
-    memcpy(r->data + (position - r->first) * r->vocab, logits, r->vocab * sizeof *logits);
-}
-
-/* logits[n][vocab] of ids[n], evaluated in calls of `call` ids. */
-static float *evaluate(const model *m, const session_options *o, const int32_t *ids, size_t n, size_t call) {
-    session *s;
-    error e = {0};
-    cr_assert_eq(session_open(&s, m, o, &e), OK, "%s", e.text);
-    const size_t vocab = model_spec(m)->vocab;
-    rows r = {.data = calloc(n * vocab, sizeof(float)), .vocab = vocab};
-    const logits_sink sink = {.row = keep, .context = &r};
-    for (size_t done = 0; done < n; done += call) {
-        const size_t part = n - done < call ? n - done : call;
-        cr_assert_eq(session_eval(s, ids + done, part, &sink, &e), OK, "%s", e.text);
-        cr_assert_arr_eq(session_logits(s), r.data + (done + part - 1) * vocab, vocab * sizeof(float));
-    }
-    cr_assert_eq(session_position(s), n);
-    session_close(&s);
-    return r.data;
-}
-
-/* max|a - b| / max|b| */
-static double distance(const float *a, const double *b, size_t n) {
-    double most = 0, worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        most = fmax(most, fabs(b[i]));
-        worst = fmax(worst, fabs((double)a[i] - b[i]));
-        if (isnan(a[i])) return INFINITY;
-    }
-    return worst / most;
-}
+#include "tiny_run.h"
 
 enum { N = 70 };
 
 static void agrees(spec *s, const tiny *t, double tolerance) {
-    model *m = open_tiny(s, t);
+    model *m = tiny_open(s, t);
     const uint32_t vocab = model_spec(m)->vocab;
     int32_t ids[N];
     tiny_ids(ids, N, vocab, 5);
     double *wanted = calloc((size_t)N * vocab, sizeof *wanted);
     reference_logits(m, ids, N, wanted);
-    float *got = evaluate(m, &(session_options){.threads = 2, .batch = 33, .key_type = "f32", .value_type = "f32"}, ids, N, N);
-    const double d = distance(got, wanted, (size_t)N * vocab);
+    float *got = tiny_logits(m, &(session_options){.threads = 2, .batch = 33, .key_type = "f32", .value_type = "f32"}, ids, N, N);
+    const double d = largest_distance(got, wanted, (size_t)N * vocab);
     cr_assert_leq(d, tolerance, "%s differs by %g of the largest logit", t->format ? t->format : "f32", d);
     free(got), free(wanted);
     model_close(&m);
 }
 
-TestSuite(engine, .init = make_path, .fini = remove_path, .timeout = 600);
+TestSuite(engine, .init = tiny_make_path, .fini = tiny_remove_path, .timeout = 600);
 
 Test(engine, is_the_transformer_of_the_spec) {
     spec s = tiny_spec();
@@ -180,7 +120,7 @@ Test(engine, activations_in_f32_are_not_rounded) {
 static void equal_logits(const model *a, const session_options *o, const model *b, const session_options *p, const char *what) {
     int32_t ids[N];
     tiny_ids(ids, N, model_spec(a)->vocab, 3);
-    float *x = evaluate(a, o, ids, N, N), *y = evaluate(b, p, ids, N, N);
+    float *x = tiny_logits(a, o, ids, N, N), *y = tiny_logits(b, p, ids, N, N);
     cr_assert(memcmp(x, y, (size_t)N * model_spec(a)->vocab * sizeof *x) == 0, "%s", what);
     free(x), free(y);
 }
@@ -193,16 +133,16 @@ Test(engine, the_encoding_of_a_file_can_be_overridden) {
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
             spec s = tiny_spec_aligned();
-            model *said = open_tiny(&s, &(tiny){.format = formats[n], .seed = 3});
+            model *said = tiny_open(&s, &(tiny){.format = formats[n], .seed = 3});
             s = tiny_spec_aligned();
-            model *is = open_tiny(&s, &(tiny){.format = formats[f], .seed = 3, .center = 0.1f});
+            model *is = tiny_open(&s, &(tiny){.format = formats[f], .seed = 3, .center = 0.1f});
             equal_logits(is, &(session_options){.threads = 2, .activations = names[n]}, said, &plain, names[n]);
             model_close(&said);
             model_close(&is);
         }
     }
     spec s = tiny_spec();
-    model *m = open_tiny(&s, &(tiny){0});
+    model *m = tiny_open(&s, &(tiny){0});
     equal_logits(m, &plain, m, &(session_options){.threads = 2, .activations = "token"}, "numbers as they are stay so");
     session *none;
     error e = {0};
@@ -220,7 +160,7 @@ enum { LONG = 600 };
 #endif
 
 static void same_of(const model *m, const session_options *o, const int32_t *ids, size_t n, size_t call, const float *wanted, const char *what) {
-    float *got = evaluate(m, o, ids, n, call);
+    float *got = tiny_logits(m, o, ids, n, call);
     cr_assert(memcmp(got, wanted, (size_t)n * model_spec(m)->vocab * sizeof *got) == 0, "%s: threads %d, batch %u, calls of %zu, %s", what,
               o->threads, o->batch, call, o->isa ? o->isa : "best");
     free(got);
@@ -234,11 +174,11 @@ static void same_everywhere(spec *s, const tiny *t, const char *cache) {
     static const int threads[] = {1, 2, 3, 7};
     static const uint32_t batches[] = {1, 7, 64, 512};
     static const size_t calls[] = {1, 2, 5, 100, LONG};
-    model *m = open_tiny(s, t);
+    model *m = tiny_open(s, t);
     int32_t ids[LONG];
     tiny_ids(ids, LONG, model_spec(m)->vocab, 9);
     float *wanted =
-        evaluate(m, &(session_options){.threads = 1, .batch = 512, .isa = "scalar", .key_type = cache, .value_type = cache}, ids, LONG, LONG);
+        tiny_logits(m, &(session_options){.threads = 1, .batch = 512, .isa = "scalar", .key_type = cache, .value_type = cache}, ids, LONG, LONG);
     const char *what = t->format ? t->format : "f32";
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         for (size_t j = 0; j < sizeof batches / sizeof *batches; j++) {
@@ -296,10 +236,10 @@ Test(engine, same_bits_in_every_format) {
     enum { SHORT = 90 }; /* what is long is tested above */
     for (const format_entry *f = format_list; f->name; f++) {
         spec s = tiny_spec_aligned();
-        model *m = open_tiny(&s, &(tiny){.format = f->name, .seed = 12});
+        model *m = tiny_open(&s, &(tiny){.format = f->name, .seed = 12});
         int32_t ids[SHORT];
         tiny_ids(ids, SHORT, model_spec(m)->vocab, 13);
-        float *wanted = evaluate(m, &(session_options){.threads = 1, .isa = "scalar"}, ids, SHORT, SHORT);
+        float *wanted = tiny_logits(m, &(session_options){.threads = 1, .isa = "scalar"}, ids, SHORT, SHORT);
         same_of(m, &(session_options){.threads = 3, .batch = 61}, ids, SHORT, SHORT, wanted, f->name);
         same_of(m, &(session_options){.threads = 2, .batch = 1}, ids, SHORT, SHORT, wanted, f->name);
         free(wanted);
@@ -336,7 +276,7 @@ static void rewind_and_go_on(const model *m, const char *cache) {
 
 Test(engine, rewinding_forgets) {
     spec sp = tiny_spec();
-    model *m = open_tiny(&sp, &(tiny){0});
+    model *m = tiny_open(&sp, &(tiny){0});
     rewind_and_go_on(m, NULL);
     for (const cache_type *const *c = kernel_tables[0]->caches; *c; c++) rewind_and_go_on(m, (*c)->name);
     model_close(&m);
@@ -344,7 +284,7 @@ Test(engine, rewinding_forgets) {
 
 Test(engine, refuses_what_does_not_fit) {
     spec sp = tiny_spec();
-    model *m = open_tiny(&sp, &(tiny){0});
+    model *m = tiny_open(&sp, &(tiny){0});
     session *s = open_session(m, (session_options){.threads = 1, .context = 10});
     error e = {0};
     int32_t ids[11] = {0};
@@ -370,15 +310,15 @@ Test(engine, refuses_what_does_not_fit) {
 
 Test(engine, a_sink_gets_each_wanted_position_once) {
     spec sp = tiny_spec();
-    model *m = open_tiny(&sp, &(tiny){0});
+    model *m = tiny_open(&sp, &(tiny){0});
     const size_t vocab = model_spec(m)->vocab;
     int32_t ids[50];
     tiny_ids(ids, 50, model_spec(m)->vocab, 1);
-    float *all = evaluate(m, &(session_options){.threads = 1}, ids, 50, 50);
+    float *all = tiny_logits(m, &(session_options){.threads = 1}, ids, 50, 50);
     for (size_t first = 0; first < 52; first += 17) {
         session *s = open_session(m, (session_options){.threads = 2, .batch = 16});
-        rows r = {.data = calloc(52 * vocab, sizeof(float)), .vocab = vocab, .first = 0};
-        cr_assert_eq(session_eval(s, ids, 50, &(logits_sink){.row = keep, .context = &r, .first = first}, NULL), OK);
+        tiny_rows r = {.data = calloc(52 * vocab, sizeof(float)), .vocab = vocab, .first = 0};
+        cr_assert_eq(session_eval(s, ids, 50, &(logits_sink){.row = tiny_keep, .context = &r, .first = first}, NULL), OK);
         for (size_t i = 0; i < first && i < 50; i++) cr_assert_eq(r.data[i * vocab], 0);
         if (first < 50) cr_assert_arr_eq(r.data + first * vocab, all + first * vocab, (50 - first) * vocab * sizeof(float));
         cr_assert_arr_eq(session_logits(s), all + 49 * vocab, vocab * sizeof(float));
@@ -391,7 +331,7 @@ Test(engine, a_sink_gets_each_wanted_position_once) {
 
 Test(engine, the_cache_follows_the_weights) {
     spec sp = tiny_spec_aligned();
-    model *m = open_tiny(&sp, &(tiny){.format = "f32"});
+    model *m = tiny_open(&sp, &(tiny){.format = "f32"});
     session *plain = open_session(m, (session_options){.context = 64}),
             *half = open_session(m, (session_options){.context = 64, .key_type = "f16", .value_type = "f16"});
     cr_assert_eq(session_bytes(plain).cache, 2 * session_bytes(half).cache);

@@ -48,11 +48,30 @@ Test(model, a_tensor_that_the_spec_has_no_use_for) {
     spec_free(&made), spec_free(&said);
 }
 
-Test(model, a_norm_that_it_cannot_run) {
-    spec made = tiny_spec(), said = tiny_spec();
-    said.norm = NORM_LAYER;
-    refused(&made, &said, "the spec's 'norm' is not");
-    spec_free(&made), spec_free(&said);
+/* Each feature asks for its tensors. */
+Test(model, what_a_feature_needs_is_missing) {
+    static const struct {
+        const char *missing;
+        spec said;
+    } cases[] = {
+        {"layers.0.attn_norm_bias is missing", {.norm = NORM_LAYER, .norm_bias = true}},
+        {"layers.0.attn_post_norm is missing", {.norm_place = NORM_AROUND}},
+        {"layers.0.mlp_norm: the spec has no use", {.residual = RESIDUAL_SHARED}},
+        {"layers.0.gate: the spec has no use", {.plain_mlp = true}},
+        {"head_bias is missing", {.head_bias = true}},
+        {"layers.0.q_norm is missing", {.qk_norm = QK_NORM_HEAD}},
+        {"layers.0.sinks is missing", {.sinks = true}},
+        {"positions is missing", {.learned_positions = true}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const spec *asks = &cases[i].said;
+        spec made = tiny_spec(), said = tiny_spec();
+        said.norm = asks->norm, said.norm_bias = asks->norm_bias, said.norm_place = asks->norm_place, said.residual = asks->residual;
+        said.plain_mlp = asks->plain_mlp, said.head_bias = asks->head_bias, said.qk_norm = asks->qk_norm, said.sinks = asks->sinks;
+        said.learned_positions = asks->learned_positions;
+        refused(&made, &said, cases[i].missing);
+        spec_free(&made), spec_free(&said);
+    }
 }
 
 static void refused_static(const tiny *t, const char *text) {
@@ -89,7 +108,7 @@ Test(model, opens_what_fits) {
     error e = {0};
     cr_assert_eq(model_open(&m, path, &e), OK, "%s", e.text);
     cr_assert_null(m->tokenizer);
-    cr_assert_null(m->layers[2].down.bias);
+    cr_assert_null(m->layers[2].mlp.down.bias);
     cr_assert_neq(m->head.w, m->embed.w);
     model_close(&m);
     model_close(&m);

@@ -134,7 +134,7 @@ Test(observer, sees_the_norm_of_the_embedding_first) {
         for (size_t i = 0; i < k; i++) square += (double)x[i] * (double)x[i];
         const double by = 1 / sqrt(square / (double)k + (double)s->norm_eps);
         for (size_t i = 0; i < k; i++) {
-            const double wanted = (double)x[i] * by * (double)m->layers[0].attn_norm[i], got = (double)r.values[t * WIDEST + i];
+            const double wanted = (double)x[i] * by * (double)m->layers[0].attn_norm.gain[i], got = (double)r.values[t * WIDEST + i];
             cr_assert_float_eq(got, wanted, 1e-5 * (1 + fabs(wanted)), "token %zu, channel %zu", t, i);
         }
     }

@@ -48,6 +48,26 @@ static void run_gelu(const kernels *t, rows *r) {
 static void run_gelu_tanh(const kernels *t, rows *r) {
     t->gelu_tanh_mul(r->y, r->a, r->b, r->n);
 }
+static void run_plain_silu(const kernels *t, rows *r) {
+    t->silu(r->y, r->a, r->n);
+}
+static void run_plain_gelu(const kernels *t, rows *r) {
+    t->gelu(r->y, r->a, r->n);
+}
+static void run_plain_gelu_tanh(const kernels *t, rows *r) {
+    t->gelu_tanh(r->y, r->a, r->n);
+}
+static void run_shifted(const kernels *t, rows *r) {
+    t->swiglu_shifted_mul(r->y, r->a, r->b, r->n);
+}
+static void run_softcap(const kernels *t, rows *r) {
+    memcpy(r->y, r->a, r->n * sizeof(float));
+    t->softcap(r->y, 1.5f, r->n);
+}
+static void run_clamp(const kernels *t, rows *r) {
+    memcpy(r->y, r->a, r->n * sizeof(float));
+    t->clamp(r->y, -0.25f, 0.5f, r->n);
+}
 static void run_add(const kernels *t, rows *r) {
     memcpy(r->y, r->a, r->n * sizeof(float));
     t->add(r->y, r->b, r->n);
@@ -99,15 +119,33 @@ static double want_rope_half(const rows *r, size_t i) {
 static double want_rope_interleaved(const rows *r, size_t i) {
     return i >= r->n / 2 * 2 ? (double)untouched : want_rope(r, i, i / 2, i ^ 1, i % 2 == 0);
 }
+static double want_plain_silu(const rows *r, size_t i) {
+    return (double)r->a[i] / (1 + exp(-(double)r->a[i]));
+}
+static double want_plain_gelu(const rows *r, size_t i) {
+    return 0.5 * (double)r->a[i] * erfc(-(double)r->a[i] * M_SQRT1_2);
+}
+static double want_plain_gelu_tanh(const rows *r, size_t i) {
+    const double x = (double)r->a[i], u = M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x);
+    return x / (1 + exp(-2 * u));
+}
 static double want_silu(const rows *r, size_t i) {
-    return (double)r->a[i] / (1 + exp(-(double)r->a[i])) * (double)r->b[i];
+    return want_plain_silu(r, i) * (double)r->b[i];
 }
 static double want_gelu(const rows *r, size_t i) {
-    return 0.5 * (double)r->a[i] * erfc(-(double)r->a[i] * M_SQRT1_2) * (double)r->b[i];
+    return want_plain_gelu(r, i) * (double)r->b[i];
 }
 static double want_gelu_tanh(const rows *r, size_t i) {
-    const double x = (double)r->a[i], u = M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x);
-    return x / (1 + exp(-2 * u)) * (double)r->b[i];
+    return want_plain_gelu_tanh(r, i) * (double)r->b[i];
+}
+static double want_shifted(const rows *r, size_t i) {
+    return (double)r->a[i] / (1 + exp(-(double)1.702f * (double)r->a[i])) * ((double)r->b[i] + 1);
+}
+static double want_softcap(const rows *r, size_t i) {
+    return 1.5 * tanh((double)r->a[i] / 1.5);
+}
+static double want_clamp(const rows *r, size_t i) {
+    return fmin(0.5, fmax(-0.25, (double)r->a[i]));
 }
 static double want_add(const rows *r, size_t i) {
     return (double)r->a[i] + (double)r->b[i];
@@ -146,6 +184,12 @@ static const struct row_kernel {
     {"silu_mul", run_silu, want_silu, 3e-7, 10},
     {"gelu_mul", run_gelu, want_gelu, 3e-7, 10},
     {"gelu_tanh_mul", run_gelu_tanh, want_gelu_tanh, 6e-7, 10},
+    {"silu", run_plain_silu, want_plain_silu, 2e-7, 10},
+    {"gelu", run_plain_gelu, want_plain_gelu, 3e-7, 10},
+    {"gelu_tanh", run_plain_gelu_tanh, want_plain_gelu_tanh, 6e-7, 10},
+    {"swiglu_shifted_mul", run_shifted, want_shifted, 6e-7, 10},
+    {"softcap", run_softcap, want_softcap, 3e-7, 10},
+    {"clamp", run_clamp, want_clamp, 0, 1},
     {"add", run_add, want_add, 1e-7, 1},
     {"scale", run_scale, want_scale, 1e-7, 1},
     {"exp", run_exp, want_exp, 2e-7, 10},
@@ -240,6 +284,29 @@ Test(rows, exp_of_the_ends) {
         t->exp(y, x, 8);
         const float want[] = {0, INFINITY, NAN, 1, 1, INFINITY, 0, 1};
         cr_expect_eq(first_difference(y, want, 8), 8u, "%s", t->name);
+    }
+}
+
+static void look_at_tanh(const kernels *t, const float *x) {
+    float y[16];
+    memcpy(y, x, sizeof y);
+    t->softcap(y, 1, 16);
+    for (int i = 0; i < 16; i++) cr_assert_leq(ulps(y[i], tanh((double)x[i])), 2.0, "tanh(%a) = %a", (double)x[i], (double)y[i]);
+}
+
+Test(rows, tanh_is_within_two_ulp_everywhere) {
+    each_float(look_at_tanh);
+}
+
+Test(rows, caps_and_limits_of_the_ends) {
+    EACH_TABLE(t) {
+        float x[] = {-INFINITY, INFINITY, NAN, 0.0f, FLT_MAX, -FLT_MAX}, y[6];
+        memcpy(y, x, sizeof y);
+        t->softcap(y, 2, 6);
+        const float capped[] = {-2, 2, NAN, 0, 2, -2}, clamped[] = {-1, 3, NAN, 0, 3, -1};
+        cr_expect_eq(first_difference(y, capped, 6), 6u, "%s", t->name);
+        t->clamp(x, -1, 3, 6);
+        cr_expect_eq(first_difference(x, clamped, 6), 6u, "%s", t->name);
     }
 }
 

@@ -170,7 +170,7 @@ Test(smooth, factors_are_those_of_the_paper) {
     calibration c;
     cr_assert_eq(calibration_open(&c, folder_path("a.cal"), NULL), OK);
     smoothing *s = solved(&c, m, 0.7);
-    const tensor *readers[] = {m->layers[1].gate.w, m->layers[1].up.w};
+    const tensor *readers[] = {m->layers[1].mlp.gate.w, m->layers[1].mlp.up.w};
     const calibration_input *x = calibration_find(&c, "layers.1.up");
     float row[128];
     double wanted[128], sum = 0;

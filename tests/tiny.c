@@ -20,9 +20,12 @@ static float noise(uint32_t *state) {
 }
 
 void tiny_rope(spec *s, uint32_t dims) {
+    const uint32_t pairs = dims / 2;
     s->rope_dims = dims;
-    s->rope_inverse = realloc(s->rope_inverse, dims / 2 * sizeof *s->rope_inverse);
-    for (uint32_t i = 0; i < dims / 2; i++) s->rope_inverse[i] = powf(10000.0f, -2.0f * (float)i / (float)dims);
+    s->rope_inverse = realloc(s->rope_inverse, s->rope_tables * pairs * sizeof *s->rope_inverse);
+    for (uint32_t t = 0; t < s->rope_tables; t++) {
+        for (uint32_t i = 0; i < pairs; i++) s->rope_inverse[t * pairs + i] = powf(t ? 30.0f : 10000.0f, -2.0f * (float)i / (float)dims);
+    }
 }
 
 static spec make_spec(spec sizes) {
@@ -150,24 +153,53 @@ static void add_matrix(builder *b, const char *name, uint64_t rows, uint64_t k, 
     add_static(b, b->n - 1);
 }
 
+/* A norm of layer N ("layers.N." before its name), or of the model. */
+static void add_norm(builder *b, const spec *s, const char *name, uint64_t rows, bool biased) {
+    char bias[80];
+    add_vector(b, name, rows, 1);
+    snprintf(bias, sizeof bias, "%s_bias", name);
+    if (biased && s->norm_bias) add_vector(b, bias, rows, 0);
+}
+
+static void add_vectors(builder *b, const spec *s, uint32_t layer) {
+    const bool before = s->norm_place != NORM_AFTER, after = s->norm_place != NORM_BEFORE, qk = s->qk_norm != QK_NORM_NONE;
+    const uint32_t heads = s->qk_norm == QK_NORM_WHOLE ? s->heads : 1, kv_heads = s->qk_norm == QK_NORM_WHOLE ? s->kv_heads : 1;
+    const struct {
+        const char *name;
+        uint32_t rows;
+        bool present, norm;
+    } vectors[] = {
+        {"attn_norm", s->hidden, before, true},     {"mlp_norm", s->hidden, before && s->residual != RESIDUAL_SHARED, true},
+        {"attn_post_norm", s->hidden, after, true}, {"mlp_post_norm", s->hidden, after, true},
+        {"q_norm", heads * s->head_dim, qk, false}, {"k_norm", kv_heads * s->head_dim, qk, false},
+        {"sinks", s->heads, s->sinks, false},
+    };
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "layers.%u.%s", layer, vectors[i].name);
+        if (vectors[i].present) add_norm(b, s, name, vectors[i].rows, vectors[i].norm);
+    }
+}
+
 static void add_layer(builder *b, const spec *s, uint32_t layer) {
     const uint32_t query = s->heads * s->head_dim, key = s->kv_heads * s->head_dim;
     const struct {
         const char *name;
         uint32_t rows, k;
-        bool biased, other;
+        bool biased, other, absent;
     } matrices[] = {
-        {"q", query, s->hidden, s->attention_bias, false},        {"k", key, s->hidden, s->attention_bias, false},
-        {"v", key, s->hidden, s->attention_bias, true},           {"o", s->hidden, query, s->output_bias, false},
-        {"gate", s->intermediate, s->hidden, s->mlp_bias, false}, {"up", s->intermediate, s->hidden, s->mlp_bias, false},
-        {"down", s->hidden, s->intermediate, s->mlp_bias, true},
+        {"q", query, s->hidden, s->attention_bias, false, false},
+        {"k", key, s->hidden, s->attention_bias, false, false},
+        {"v", key, s->hidden, s->attention_bias, true, false},
+        {"o", s->hidden, query, s->output_bias, false, false},
+        {"gate", s->intermediate, s->hidden, s->mlp_bias, false, s->plain_mlp},
+        {"up", s->intermediate, s->hidden, s->mlp_bias, false, false},
+        {"down", s->hidden, s->intermediate, s->mlp_bias, true, false},
     };
-    char name[64];
-    snprintf(name, sizeof name, "layers.%u.attn_norm", layer);
-    add_vector(b, name, s->hidden, 1);
-    snprintf(name, sizeof name, "layers.%u.mlp_norm", layer);
-    add_vector(b, name, s->hidden, 1);
+    add_vectors(b, s, layer);
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        char name[64];
+        if (matrices[i].absent) continue;
         snprintf(name, sizeof name, "layers.%u.%s", layer, matrices[i].name);
         add_matrix(b, name, matrices[i].rows, matrices[i].k, matrices[i].other);
         snprintf(name, sizeof name, "layers.%u.%s_bias", layer, matrices[i].name);
@@ -184,8 +216,10 @@ void tiny_write_as(const char *path, const spec *s, const spec *said, const tiny
     b = (builder){.tiny = t, .random = t->seed + 1};
     add_matrix(&b, "embed", s->vocab, s->hidden, true);
     for (uint32_t i = 0; i < s->layers; i++) add_layer(&b, s, i);
-    add_vector(&b, "final_norm", s->hidden, 1);
+    add_norm(&b, s, "final_norm", s->hidden, true);
     if (!s->tied) add_matrix(&b, "head", s->vocab, s->hidden, false);
+    if (s->head_bias) add_vector(&b, "head_bias", s->vocab, 0);
+    if (s->learned_positions) add_matrix(&b, "positions", s->context, s->hidden, false);
 
     json_t *meta = json_pack("{s:o, s:[]}", "spec", spec_to_json(said), "requires");
     char *text = json_dumps(meta, JSON_COMPACT);

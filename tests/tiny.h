@@ -20,7 +20,7 @@ typedef struct tiny {
 spec tiny_spec(void);
 spec tiny_spec_aligned(void);
 
-/* Sets the rotation's frequencies for rope_dims and the usual base. */
+/* Sets the rotation's frequencies for rope_dims: the usual base, and a small one for a second table. */
 void tiny_rope(spec *s, uint32_t dims);
 
 /* Writes the model; ends the test if that fails. */

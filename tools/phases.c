@@ -40,6 +40,7 @@ typedef struct work {
 } work;
 
 static void add_product(work *w, const weight *of, const char *activations) {
+    if (!of->w) return;
     format f = of->w->format;
     if (activations) format_set_act(&f, activations);
     const double operations = 2.0 * (double)of->w->rows * (double)of->w->k;
@@ -55,8 +56,8 @@ static void work_of(work out[STEPS], const model *m, const char *activations) {
             profile_step step;
             const weight *of;
         } products[] = {
-            {STEP_QKV, &l->q},        {STEP_QKV, &l->k},      {STEP_QKV, &l->v},     {STEP_O, &l->o},
-            {STEP_GATE_UP, &l->gate}, {STEP_GATE_UP, &l->up}, {STEP_DOWN, &l->down},
+            {STEP_QKV, &l->q},          {STEP_QKV, &l->k},         {STEP_QKV, &l->v}, {STEP_O, &l->o}, {STEP_GATE_UP, &l->mlp.gate},
+            {STEP_GATE_UP, &l->mlp.up}, {STEP_DOWN, &l->mlp.down},
         };
         for (size_t p = 0; p < sizeof products / sizeof *products; p++) add_product(&out[products[p].step], products[p].of, activations);
     }

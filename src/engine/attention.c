@@ -62,8 +62,10 @@ static void turn(const cache_type *type, float *head, size_t dim) {
     if (type->turn) type->turn(head, dim);
 }
 
-static void rotate(const session *s, float *head, size_t token) {
-    if (s->rope) s->rope(head, s->table + token * s->spec->rope_dims, s->spec->rope_dims);
+/* A query's or key's head as it is compared: normalised if heads are, and turned to its position. */
+static void place(const session *s, const block *b, const norm_gain *norm, float *head, size_t token) {
+    if (s->spec->qk_norm == QK_NORM_HEAD) s->norm(s->kernels, head, head, norm, s->spec->head_dim, s->spec->norm_eps);
+    if (b->table) s->rope(head, b->table + token * s->spec->rope_dims, s->spec->rope_dims);
 }
 
 void attention_store(session *s, const block *b, int thread) {
@@ -73,7 +75,7 @@ void attention_store(session *s, const block *b, int thread) {
         uint8_t *keys = keys_of(s, b, it.kv_head), *values = values_of(s, b, it.kv_head);
         for (size_t t = it.t0; t < it.t1; t++) {
             const size_t position = s->position + t, at = t * s->key + it.kv_head * dim;
-            rotate(s, s->k + at, t);
+            place(s, b, &b->of->k_norm, s->k + at, t);
             turn(s->key_type, s->k + at, dim);
             turn(s->value_type, s->v + at, dim);
             s->key_type->store_key(keys, dim, position, s->k + at);
@@ -88,20 +90,25 @@ static float *query_at(const session *s, item it, size_t i) {
     return s->q + (it.t0 + i / group) * s->query + (it.kv_head * group + i % group) * s->spec->head_dim;
 }
 
-/* What a query has gathered so far: nothing. */
-static void start_softmax(const session *s, worker *w, size_t queries) {
+/* What a query has gathered so far: nothing, or its head's sink, a score without a value. */
+static void start_softmax(const session *s, worker *w, size_t queries, const float *sinks) {
     for (size_t i = 0; i < queries; i++) {
-        w->max[i] = -INFINITY;
-        w->sum[i] = 0;
+        w->max[i] = sinks ? sinks[i % group_of(s)] : -INFINITY;
+        w->sum[i] = sinks ? 1 : 0;
     }
     memset(w->o, 0, queries * s->head_pad * sizeof *w->o);
 }
 
-static void load_queries(const session *s, worker *w, item it, size_t queries) {
+/* Of the heads that share a KV head; NULL: they have none. */
+static const float *sinks_of(const session *s, const block *b, size_t kv_head) {
+    return b->of->sinks ? b->of->sinks + kv_head * group_of(s) : NULL;
+}
+
+static void load_queries(const session *s, const block *b, worker *w, item it, size_t queries) {
     const size_t dim = s->spec->head_dim;
     for (size_t i = 0; i < queries; i++) {
         memcpy(w->query, query_at(s, it, i), dim * sizeof *w->query);
-        rotate(s, w->query, it.t0 + i / group_of(s));
+        place(s, b, &b->of->q_norm, w->query, it.t0 + i / group_of(s));
         s->kernels->scale(w->query, s->spec->attention_scale, dim);
         turn(s->key_type, w->query, dim);
         s->key_type->query(w->q + i * s->head_pad, dim, w->query);
@@ -140,6 +147,7 @@ static void attend_chunk(const session *s, const block *b, worker *w, item it, s
         .l = w->sum + q0,
         .o = w->o + q0 * s->head_pad,
         .scratch = w->attend,
+        .softcap = s->spec->attention_softcap,
     };
     for (size_t i = 0; i < count; i++) {
         const range seen = seen_from(s->position + it.t0 + (q0 + i) / group_of(s), b->window);
@@ -168,8 +176,8 @@ static void run_items(session *s, const block *b, size_t first, int thread) {
     item it;
     for (deal d = deal_items(s, first, thread); next_item(s, &d, &it);) {
         const size_t queries = (it.t1 - it.t0) * group_of(s);
-        load_queries(s, w, it, queries);
-        start_softmax(s, w, queries);
+        load_queries(s, b, w, it, queries);
+        start_softmax(s, w, queries, sinks_of(s, b, it.kv_head));
         for (size_t start = first_chunk(s, b, it.t0); start < s->position + it.t1; start += ATTEND_CHUNK) {
             attend_item_chunk(s, b, w, it, queries, start);
         }
@@ -198,8 +206,8 @@ static void run_parts(session *s, const block *b, int thread) {
     const range mine = pool_share(chunks * s->spec->kv_heads, 1, thread, s->threads);
     for (size_t part = mine.begin; part < mine.end; part++) {
         const item it = {.kv_head = part / chunks, .t0 = 0, .t1 = 1};
-        if (part == mine.begin || part % chunks == 0) load_queries(s, w, it, group);
-        start_softmax(s, w, group);
+        if (part == mine.begin || part % chunks == 0) load_queries(s, b, w, it, group);
+        start_softmax(s, w, group, part % chunks == 0 ? sinks_of(s, b, it.kv_head) : NULL);
         attend_item_chunk(s, b, w, it, group, first + part % chunks * ATTEND_CHUNK);
         for (size_t i = 0; i < group; i++) {
             float *to = part_at(s, part, i);

@@ -4,109 +4,74 @@
  * another has made. A single token is normalised and encoded by every thread for itself: that is quicker than to wait. */
 #include <string.h>
 
+#include "engine/phase.h"
 #include "engine/rotation.h"
-#include "engine/state.h"
 #include "file/input.h"
 
-/* What a phase works with: tokens [first, first + n) of the batch. */
-typedef struct phase {
-    session *s;
-    worker *w;
-    int thread;
-    size_t first, n;
-    float *x; /* [n][hidden], their residual stream */
-} phase;
+/* ---- steps ---- */
 
-static phase phase_of(session *s, int thread, size_t first, size_t n) {
-    return (phase){.s = s, .w = &s->workers[thread], .thread = thread, .first = first, .n = n, .x = s->x + first * s->hidden};
-}
-
-/* A step is done by this thread. */
-static void done(const phase *p, profile_step step) {
-    if (p->s->profile) profile_end(p->s->profile, p->thread, step);
-}
-
-/* ... and by all. */
-static void barrier(const phase *p, profile_step step) {
-    done(p, step);
-    pool_barrier(p->s->pool, p->thread);
-    done(p, STEP_WAIT);
-}
-
-static void barrier_if(const phase *p, bool needed, profile_step step) {
-    if (needed) {
-        barrier(p, step);
-    } else {
-        done(p, step);
+/* Each table's rotation of the positions of the batch. */
+static void rotate_token(const session *s, size_t t) {
+    const spec *sp = s->spec;
+    const size_t pairs = sp->rope_dims / 2;
+    for (size_t i = 0; pairs && i < sp->rope_tables; i++) {
+        const float by = i == 0 ? sp->rope_attention : 1;
+        rotation_table(s->tables + (i * s->batch + t) * sp->rope_dims, s->rope_inverse + i * pairs, pairs, by, s->position + t);
     }
 }
 
-/* One token: each thread has all of it. */
-static bool alone(const phase *p) {
-    return p->n == 1;
+/* x += positions[at], one row */
+static void add_position(const phase *p, float *x, size_t at) {
+    const session *s = p->s;
+    const tensor *learned = s->model->positions;
+    format_decode_row(&learned->format, &learned->layout, learned->data, at, s->spec->hidden, p->w->rows);
+    s->kernels->add(x, p->w->rows, s->spec->hidden);
 }
 
-static const activation *input_of(const phase *p) {
-    return alone(p) ? &p->w->input : &p->s->input;
-}
-
-static range tokens_of(const phase *p) {
-    return alone(p) ? (range){0, 1} : pool_share(p->n, p->s->kernels->panel, p->thread, p->s->threads);
-}
-
-static product product_of(const phase *p, const activation *input) {
-    return (product){.kernels = p->s->kernels, .input = input, .n = p->n, .scratch = p->w->linear};
-}
-
-static bool take(const phase *p, taking *t) {
-    return pool_take(p->s->pool, p->thread, t);
-}
-
-/* x = E[ids], and the rotations of the tokens' positions */
+/* x = scale E[ids] (+ learned positions), and the rotations of the tokens' positions */
 static void embed(const phase *p) {
     session *s = p->s;
     const tensor *e = s->model->embed.w;
     const range mine = pool_share(p->n, 1, p->thread, s->threads);
     for (size_t t = mine.begin; t < mine.end; t++) {
-        format_decode_row(&e->format, &e->layout, e->data, (size_t)s->ids[t], s->spec->hidden, p->x + t * s->hidden);
-        rotation_table(s->table + t * s->spec->rope_dims, s->spec->rope_inverse, s->spec->rope_dims / 2, s->spec->rope_attention, s->position + t);
+        float *x = p->x + t * s->hidden;
+        format_decode_row(&e->format, &e->layout, e->data, (size_t)s->ids[t], s->spec->hidden, x);
+        if (s->spec->embedding_scale != 1) s->kernels->scale(x, s->spec->embedding_scale, s->spec->hidden);
+        if (s->model->positions) add_position(p, x, s->position + t);
+        rotate_token(s, t);
     }
 }
 
-/* ---- what an observer is given ---- */
-
-/* Channels of an input; x[0] is the first of them of the phase's first token. */
-static void observe(const phase *p, size_t input, const float *x, size_t ld, range channels) {
-    const session *s = p->s;
-    if (channels.begin >= channels.end) return;
-    const observation seen = {input, s->position + p->first, p->n, channels.begin, channels.end - channels.begin, x, ld};
-    s->observer->take(s->observer->context, p->thread, &seen);
-}
-
-/* The thread's share of the channels of an input that all threads see whole. */
-static void observe_share(const phase *p, size_t input, const float *x, size_t ld) {
-    if (!p->s->observer) return;
-    const range mine = pool_share(input_width(p->s->spec, input), TILE_ROWS, p->thread, p->s->threads);
-    observe(p, input, x + mine.begin, ld, mine);
-}
-
-/* ---- steps ---- */
-
-/* input = encode(norm(x)) */
-static void normalize(const phase *p, const float *gain, const encoding *how, size_t input) {
+/* input = encode(norm(x)), or encode(x) where the spec has no norm */
+static void normalize(const phase *p, const norm_gain *norm, const encoding *how, size_t input) {
     const session *s = p->s;
     const size_t hidden = s->spec->hidden, panel = s->kernels->panel;
     const range mine = tokens_of(p);
+    const float *rows = p->x;
     for (size_t t0 = mine.begin; t0 < mine.end; t0 += panel) {
         const size_t t1 = t0 + panel < mine.end ? t0 + panel : mine.end;
-        for (size_t t = t0; t < t1; t++)
-            s->kernels->rmsnorm(p->w->rows + (t - t0) * s->hidden, p->x + t * s->hidden, gain, hidden, s->spec->norm_eps);
+        for (size_t t = t0; t < t1 && norm->gain; t++) {
+            s->norm(s->kernels, p->w->rows + (t - t0) * s->hidden, p->x + t * s->hidden, norm, hidden, s->spec->norm_eps);
+        }
+        rows = norm->gain ? p->w->rows : p->x + t0 * s->hidden;
         const activation_part part = {.n = p->n, .k = hidden, .t0 = t0, .t1 = t1, .tile1 = s->hidden / TILE_K};
-        activation_encode(input_of(p), s->kernels, how, part, p->w->rows, s->hidden);
-        if (s->seen && !alone(p)) memcpy(s->seen + t0 * s->hidden, p->w->rows, (t1 - t0) * s->hidden * sizeof *s->seen);
+        activation_encode(input_of(p), s->kernels, how, part, rows, s->hidden);
+        if (s->seen && !alone(p)) memcpy(s->seen + t0 * s->hidden, rows, (t1 - t0) * s->hidden * sizeof *s->seen);
     }
     barrier_if(p, !alone(p), STEP_NORM);
-    observe_share(p, input, alone(p) ? p->w->rows : s->seen, s->hidden);
+    observe_share(p, input, alone(p) ? rows : s->seen, s->hidden);
+}
+
+/* x += norm(what was kept aside). A single token is normalised by every thread, and each adds its share of the channels. */
+static void add_normalized(const phase *p, const norm_gain *norm) {
+    const session *s = p->s;
+    const size_t hidden = s->spec->hidden;
+    const range mine = tokens_of(p), all = {0, s->hidden}, channels = alone(p) ? pool_share(s->hidden, TILE_ROWS, p->thread, s->threads) : all;
+    for (size_t t = mine.begin; t < mine.end; t++) {
+        s->norm(s->kernels, p->w->rows, s->aside + (p->first + t) * s->hidden, norm, hidden, s->spec->norm_eps);
+        land_add(s, (p->first + t) * s->hidden + channels.begin, p->w->rows + channels.begin, channels.end - channels.begin);
+    }
+    barrier(p, STEP_NORM);
 }
 
 /* input = encode(the heads' results) */
@@ -120,84 +85,47 @@ static void encode_heads(const phase *p, const encoding *how, size_t input) {
     observe_share(p, input, s->q + p->first * s->query, s->query);
 }
 
-/* y = W input (+ bias) for products that share their input; they are cut by their bytes, as if they were one. */
-static void multiply(const phase *p, const result *results, size_t count) {
-    const product with = product_of(p, input_of(p));
-    for (taking t = {0}; take(p, &t);) {
-        for (size_t i = 0; i < count; i++) {
-            const range groups = linear_taken(results, count, i, &t);
-            if (groups.begin < groups.end) linear_rows(results[i].of, &with, groups, results[i].y + groups.begin * TILE_ROWS, results[i].ld);
-        }
-    }
-}
-
 static void multiply_queries_keys_values(const phase *p, const block *b) {
     const session *s = p->s;
     const result results[] = {{&b->q, s->q, s->query}, {&b->k, s->k, s->key}, {&b->v, s->v, s->key}};
     multiply(p, results, sizeof results / sizeof *results);
 }
 
-/* The row groups that are finished together: all that a thread's room can hold for these tokens. */
-static range block_at(const phase *p, size_t group, size_t end) {
-    const size_t blocks = p->s->batch / p->n, step = BLOCK_ROWS / TILE_ROWS * (blocks ? blocks : 1);
-    return (range){group, group + step < end ? group + step : end};
-}
-
-static size_t rows_in(range groups) {
-    return (groups.end - groups.begin) * TILE_ROWS;
-}
-
-static void add_groups(const phase *p, const linear *l, const product *with, range mine) {
+/* Whole projections are normalised, and what is too large is clipped: by tokens. */
+static void settle_queries_keys_values(const phase *p, const block *b) {
     const session *s = p->s;
-    for (range g = block_at(p, mine.begin, mine.end); g.begin < g.end; g = block_at(p, g.end, mine.end)) {
-        const size_t rows = rows_in(g);
-        linear_rows(l, with, g, p->w->gate, rows);
-        for (size_t t = 0; t < p->n; t++) s->kernels->add(p->x + t * s->hidden + g.begin * TILE_ROWS, p->w->gate + t * rows, rows);
+    const spec *sp = s->spec;
+    const size_t query = (size_t)sp->heads * sp->head_dim, key = (size_t)sp->kv_heads * sp->head_dim;
+    const range mine = pool_share(p->n, 1, p->thread, s->threads);
+    for (size_t t = mine.begin; t < mine.end; t++) {
+        float *q = s->q + t * s->query, *k = s->k + t * s->key, *v = s->v + t * s->key;
+        if (sp->qk_norm == QK_NORM_WHOLE) {
+            s->norm(s->kernels, q, q, &b->of->q_norm, query, sp->norm_eps);
+            s->norm(s->kernels, k, k, &b->of->k_norm, key, sp->norm_eps);
+        }
+        if (sp->clip_qkv <= 0) continue;
+        s->kernels->clamp(q, -sp->clip_qkv, sp->clip_qkv, query);
+        s->kernels->clamp(k, -sp->clip_qkv, sp->clip_qkv, key);
+        s->kernels->clamp(v, -sp->clip_qkv, sp->clip_qkv, key);
     }
-}
-
-/* x += W input (+ bias) */
-static void add_product(const phase *p, const linear *l, const activation *input) {
-    const product with = product_of(p, input);
-    for (taking t = {0}; take(p, &t);) add_groups(p, l, &with, pool_taken(l->w->layout.groups, 1, &t));
-}
-
-/* Row groups of the next input, to be encoded when all of it is there. */
-static void keep_gated(const phase *p, range groups, const float *x, size_t ld) {
-    const session *s = p->s;
-    for (size_t t = 0; t < p->n; t++) {
-        memcpy(s->gated + t * s->inner + groups.begin * TILE_ROWS, x + t * ld, rows_in(groups) * sizeof *x);
-    }
-}
-
-/* What has been kept is encoded by whole tokens. */
-static void encode_gated(const phase *p, const block *b) {
-    const session *s = p->s;
-    const range mine = pool_share(p->n, s->kernels->panel, p->thread, s->threads);
-    const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t0 = mine.begin, .t1 = mine.end, .tile1 = s->inner / TILE_K};
-    activation_encode(&s->down, s->kernels, &b->inner_in, part, s->gated + mine.begin * s->inner, s->inner);
     barrier(p, STEP_NORM);
 }
 
-static void gate_groups(const phase *p, const block *b, const product *with, range mine, size_t input) {
+/* logits = cap(scale (W input + bias)) */
+static void multiply_head(const phase *p) {
     const session *s = p->s;
-    for (range g = block_at(p, mine.begin, mine.end); g.begin < g.end; g = block_at(p, g.end, mine.end)) {
-        const size_t rows = rows_in(g), ld = round_up(rows, TILE_K), tile = g.begin * TILE_ROWS / TILE_K;
-        linear_rows(&b->gate, with, g, p->w->gate, ld);
-        linear_rows(&b->up, with, g, p->w->up, ld);
-        for (size_t t = 0; t < p->n; t++) s->gate.run(p->w->gate + t * ld, p->w->gate + t * ld, p->w->up + t * ld, rows);
-        if (encodes_tokens(b->inner_in.codes)) keep_gated(p, g, p->w->gate, ld);
-        const activation_part part = {.n = p->n, .k = s->spec->intermediate, .t1 = p->n, .tile0 = tile, .tile1 = tile + ld / TILE_K};
-        if (!encodes_tokens(b->inner_in.codes)) activation_encode(&s->down, s->kernels, &b->inner_in, part, p->w->gate, ld);
-        const size_t begin = g.begin * TILE_ROWS, end = g.end * TILE_ROWS, inner = s->spec->intermediate;
-        if (s->observer) observe(p, input, p->w->gate, ld, (range){begin, end < inner ? end : inner});
-    }
-}
-
-/* down = encode(act(gate input) * (up input)), in blocks of whole tiles of the next product */
-static void gate_up(const phase *p, const block *b, size_t input) {
     const product with = product_of(p, input_of(p));
-    for (taking t = {0}; take(p, &t);) gate_groups(p, b, &with, pool_taken(b->gate.w->layout.groups, BLOCK_ROWS / TILE_ROWS, &t), input);
+    const result logits = {&s->head, s->logits, logits_width(s)};
+    for (taking t = {0}; take(p, &t);) {
+        const range groups = linear_taken(&logits, 1, 0, &t);
+        float *y = s->logits + groups.begin * TILE_ROWS;
+        if (groups.begin >= groups.end) continue;
+        linear_rows(&s->head, &with, groups, y, logits.ld);
+        for (size_t i = 0; i < p->n; i++, y += logits.ld) {
+            if (s->spec->logit_scale != 1) s->kernels->scale(y, s->spec->logit_scale, rows_in(groups));
+            if (s->spec->logit_softcap > 0) s->kernels->softcap(y, s->spec->logit_softcap, rows_in(groups));
+        }
+    }
 }
 
 /* Logits of the tokens from s->wanted on, in slices; each row goes to the sink from one thread, the last row stays. */
@@ -205,8 +133,8 @@ static void compute_logits(session *s, int thread) {
     for (size_t t0 = s->wanted; t0 < s->n; t0 += s->slice) {
         const size_t left = s->n - t0, n = left < s->slice ? left : s->slice, width = logits_width(s);
         const phase p = phase_of(s, thread, t0, n);
-        normalize(&p, s->model->final_norm, &s->head_in, input_count(s->spec) - 1);
-        if (t0 + n > s->scored) multiply(&p, &(result){&s->head, s->logits, width}, 1);
+        normalize(&p, &s->model->final_norm, &s->head_in, input_count(s->spec) - 1);
+        if (t0 + n > s->scored) multiply_head(&p);
         barrier(&p, STEP_HEAD);
         if (!s->sink) continue;
         const range rows = pool_share(n, 1, thread, s->threads);
@@ -231,9 +159,10 @@ void forward(void *context, int thread) {
     barrier(&p, STEP_EMBED);
     for (size_t i = 0; i < s->spec->layers; i++) {
         const block *b = &s->blocks[i];
-        normalize(&p, b->attn_norm, &b->attn_in, input_index(i, INPUT_ATTN));
+        normalize(&p, &b->of->attn_norm, &b->attn_in, input_index(i, INPUT_ATTN));
         multiply_queries_keys_values(&p, b);
         barrier(&p, STEP_QKV);
+        if (s->settles) settle_queries_keys_values(&p, b);
         attention_store(s, b, thread);
         barrier_if(&p, attention_needs_barrier(s, b), STEP_STORE);
         if (i + 1 == s->spec->layers) p = phase_of(s, thread, s->wanted, s->n - s->wanted); /* of the others only keys and values are needed */
@@ -241,16 +170,15 @@ void forward(void *context, int thread) {
         attention_run(s, b, p.first, thread);
         barrier(&p, STEP_ATTENTION);
         encode_heads(&p, &b->heads_in, input_index(i, INPUT_HEADS));
-        add_product(&p, &b->o, input_of(&p));
+        land_product(&p, &b->o, input_of(&p), s->land_attention);
         barrier(&p, STEP_O);
-        normalize(&p, b->mlp_norm, &b->mlp_in, input_index(i, INPUT_MLP));
-        gate_up(&p, b, input_index(i, INPUT_INNER));
-        barrier(&p, STEP_GATE_UP);
-        if (encodes_tokens(b->inner_in.codes)) encode_gated(&p, b);
-        add_product(&p, &b->down, &s->down);
+        if (b->of->attn_post_norm.gain) add_normalized(&p, &b->of->attn_post_norm);
+        normalize(&p, &b->of->mlp_norm, &b->mlp_in, input_index(i, INPUT_MLP));
+        mlp_run(&p, &b->mlp, input_index(i, INPUT_INNER));
         ask_to_stop(&p);
         barrier(&p, STEP_DOWN);
         if (s->halt) return;
+        if (b->of->mlp_post_norm.gain) add_normalized(&p, &b->of->mlp_post_norm);
     }
     compute_logits(s, thread);
 }

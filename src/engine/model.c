@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum dimension { DIM_HIDDEN, DIM_QUERY, DIM_KEY, DIM_INNER, DIM_VOCAB, DIM_COUNT } dimension;
+typedef enum dimension { DIM_HIDDEN, DIM_QUERY, DIM_KEY, DIM_INNER, DIM_VOCAB, DIM_CONTEXT, DIM_HEADS, DIM_HEAD, DIM_COUNT } dimension;
 
 typedef struct shapes {
     uint64_t of[DIM_COUNT];
@@ -19,15 +19,20 @@ typedef struct layer_matrix {
     size_t bias; /* of the flag in the spec */
 } layer_matrix;
 
-static const layer_matrix layer_matrices[] = {
+static const layer_matrix attention_matrices[] = {
     {"q", offsetof(layer, q), DIM_QUERY, DIM_HIDDEN, offsetof(spec, attention_bias)},
     {"k", offsetof(layer, k), DIM_KEY, DIM_HIDDEN, offsetof(spec, attention_bias)},
     {"v", offsetof(layer, v), DIM_KEY, DIM_HIDDEN, offsetof(spec, attention_bias)},
     {"o", offsetof(layer, o), DIM_HIDDEN, DIM_QUERY, offsetof(spec, output_bias)},
-    {"gate", offsetof(layer, gate), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
-    {"up", offsetof(layer, up), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
-    {"down", offsetof(layer, down), DIM_HIDDEN, DIM_INNER, offsetof(spec, mlp_bias)},
+    {0},
 };
+static const layer_matrix gated_matrices[] = {
+    {"gate", offsetof(layer, mlp.gate), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
+    {"up", offsetof(layer, mlp.up), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
+    {"down", offsetof(layer, mlp.down), DIM_HIDDEN, DIM_INNER, offsetof(spec, mlp_bias)},
+    {0},
+};
+static const layer_matrix *const plain_matrices = gated_matrices + 1;
 
 typedef struct finder {
     const model *model;
@@ -82,34 +87,80 @@ static status check_shared(const weight *const *readers, size_t n, error *e) {
     return OK;
 }
 
-static status find_layer(finder *f, uint32_t index, layer *l, error *e) {
-    char name[TENSOR_NAME];
+static status find_norm(finder *f, const char *name, dimension rows, bool biased, norm_gain *out, error *e) {
+    char bias[TENSOR_NAME + 8];
+    TRY(find_vector(f, name, rows, &out->gain, e));
+    snprintf(bias, sizeof bias, "%s_bias", name);
+    return biased ? find_vector(f, bias, rows, &out->bias, e) : OK;
+}
+
+static status find_norms(finder *f, uint32_t index, layer *l, error *e) {
     const spec *s = model_spec(f->model);
-    snprintf(name, sizeof name, "layers.%u.attn_norm", index);
-    TRY(find_vector(f, name, DIM_HIDDEN, &l->attn_norm, e));
-    snprintf(name, sizeof name, "layers.%u.mlp_norm", index);
-    TRY(find_vector(f, name, DIM_HIDDEN, &l->mlp_norm, e));
-    for (size_t i = 0; i < sizeof layer_matrices / sizeof *layer_matrices; i++) {
-        const layer_matrix *m = &layer_matrices[i];
+    const bool before = s->norm_place != NORM_AFTER, after = s->norm_place != NORM_BEFORE, whole = s->qk_norm == QK_NORM_WHOLE;
+    const struct {
+        const char *name;
+        norm_gain *out;
+        dimension rows;
+        bool present, biased;
+    } norms[] = {
+        {"attn_norm", &l->attn_norm, DIM_HIDDEN, before, s->norm_bias},
+        {"mlp_norm", &l->mlp_norm, DIM_HIDDEN, before && s->residual != RESIDUAL_SHARED, s->norm_bias},
+        {"attn_post_norm", &l->attn_post_norm, DIM_HIDDEN, after, s->norm_bias},
+        {"mlp_post_norm", &l->mlp_post_norm, DIM_HIDDEN, after, s->norm_bias},
+        {"q_norm", &l->q_norm, whole ? DIM_QUERY : DIM_HEAD, s->qk_norm != QK_NORM_NONE, false},
+        {"k_norm", &l->k_norm, whole ? DIM_KEY : DIM_HEAD, s->qk_norm != QK_NORM_NONE, false},
+    };
+    for (size_t i = 0; i < sizeof norms / sizeof *norms; i++) {
+        char name[TENSOR_NAME];
+        snprintf(name, sizeof name, "layers.%u.%s", index, norms[i].name);
+        if (norms[i].present) TRY(find_norm(f, name, norms[i].rows, norms[i].biased, norms[i].out, e));
+    }
+    if (s->residual == RESIDUAL_SHARED) l->mlp_norm = l->attn_norm;
+    return OK;
+}
+
+static status find_matrices(finder *f, uint32_t index, const layer_matrix *list, layer *l, error *e) {
+    for (const layer_matrix *m = list; m->name; m++) {
         weight *w = (weight *)(void *)((char *)l + m->offset);
+        char name[TENSOR_NAME];
         bool biased;
-        memcpy(&biased, (const char *)s + m->bias, sizeof biased);
+        memcpy(&biased, (const char *)model_spec(f->model) + m->bias, sizeof biased);
         snprintf(name, sizeof name, "layers.%u.%s", index, m->name);
         TRY(find_matrix(f, name, m->rows, m->k, w, e));
         snprintf(name, sizeof name, "layers.%u.%s_bias", index, m->name);
         if (biased) TRY(find_vector(f, name, m->rows, &w->bias, e));
     }
-    const weight *const attn[] = {&l->q, &l->k, &l->v}, *const mlp[] = {&l->gate, &l->up};
+    return OK;
+}
+
+static status find_layer(finder *f, uint32_t index, layer *l, error *e) {
+    const spec *s = model_spec(f->model);
+    char name[TENSOR_NAME];
+    TRY(find_norms(f, index, l, e));
+    TRY(find_matrices(f, index, attention_matrices, l, e));
+    TRY(find_matrices(f, index, s->plain_mlp ? plain_matrices : gated_matrices, l, e));
+    snprintf(name, sizeof name, "layers.%u.sinks", index);
+    if (s->sinks) TRY(find_vector(f, name, DIM_HEADS, &l->sinks, e));
+    const weight *const attn[] = {&l->q, &l->k, &l->v}, *const mlp[] = {&l->mlp.gate, &l->mlp.up};
     TRY(check_shared(attn, sizeof attn / sizeof *attn, e));
-    return check_shared(mlp, sizeof mlp / sizeof *mlp, e);
+    return s->plain_mlp ? OK : check_shared(mlp, sizeof mlp / sizeof *mlp, e);
+}
+
+static status find_positions(finder *f, model *m, error *e) {
+    weight positions = {0};
+    TRY(find_matrix(f, "positions", DIM_CONTEXT, DIM_HIDDEN, &positions, e));
+    m->positions = positions.w;
+    return OK;
 }
 
 static status find_all(finder *f, model *m, error *e) {
     const spec *s = model_spec(m);
     TRY(find_matrix(f, "embed", DIM_VOCAB, DIM_HIDDEN, &m->embed, e));
-    TRY(find_vector(f, "final_norm", DIM_HIDDEN, &m->final_norm, e));
+    TRY(find_norm(f, "final_norm", DIM_HIDDEN, s->norm_bias, &m->final_norm, e));
+    if (s->learned_positions) TRY(find_positions(f, m, e));
     m->head = m->embed;
     if (!s->tied) TRY(find_matrix(f, "head", DIM_VOCAB, DIM_HIDDEN, &m->head, e));
+    if (s->head_bias) TRY(find_vector(f, "head_bias", DIM_VOCAB, &m->head.bias, e));
     for (uint32_t i = 0; i < s->layers; i++) TRY(find_layer(f, i, &m->layers[i], e));
     for (size_t i = 0; i < m->file.n_tensors; i++) {
         if (!f->used[i]) return fail(e, E_FILE, "tensor %s: the spec has no use for it", m->file.tensors[i].name);
@@ -117,36 +168,9 @@ static status find_all(finder *f, model *m, error *e) {
     return OK;
 }
 
-/* Features that files may ask for and that this version cannot run. */
-static status check_features(const spec *s, error *e) {
-    const struct {
-        const char *name;
-        bool asked;
-    } features[] = {
-        {"norm", s->norm != NORM_RMS || s->norm_bias},
-        {"norm_place", s->norm_place != NORM_BEFORE},
-        {"residual", s->residual != RESIDUAL_SERIAL},
-        {"plain_mlp", s->plain_mlp},
-        {"activation", s->activation == ACTIVATION_SWIGLU_SHIFTED || s->mlp_limit > 0},
-        {"head_bias", s->head_bias},
-        {"qk_norm", s->qk_norm != QK_NORM_NONE},
-        {"clip_qkv", s->clip_qkv > 0},
-        {"attention_softcap", s->attention_softcap > 0},
-        {"sinks", s->sinks},
-        {"scales", s->embedding_scale != 1 || s->residual_scale != 1 || s->logit_scale != 1 || s->logit_softcap > 0},
-        {"learned_positions", s->learned_positions},
-        {"rope_tables", s->rope_tables > 1 || s->rope_original || s->rope_layer},
-        {"n_experts", s->n_experts > 0},
-    };
-    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
-        if (features[i].asked) return fail(e, E_FILE, "the spec's '%s' is not what this version can run", features[i].name);
-    }
-    return OK;
-}
-
 static status resolve(model *m, error *e) {
     const spec *s = model_spec(m);
-    TRY(check_features(s, e));
+    if (s->n_experts) return fail(e, E_FILE, "the spec's 'n_experts' is not what this version can run");
     finder f = {.model = m, .used = calloc(m->file.n_tensors ? m->file.n_tensors : 1, sizeof *f.used)};
     m->layers = calloc(s->layers, sizeof *m->layers);
     if (!f.used || !m->layers) {
@@ -158,6 +182,9 @@ static status resolve(model *m, error *e) {
     f.shapes.of[DIM_KEY] = (uint64_t)s->kv_heads * s->head_dim;
     f.shapes.of[DIM_INNER] = s->intermediate;
     f.shapes.of[DIM_VOCAB] = s->vocab;
+    f.shapes.of[DIM_CONTEXT] = s->context;
+    f.shapes.of[DIM_HEADS] = s->heads;
+    f.shapes.of[DIM_HEAD] = s->head_dim;
     const status code = find_all(&f, m, e);
     free(f.used);
     return code;

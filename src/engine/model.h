@@ -12,16 +12,28 @@ typedef struct weight { /* one matrix with what is added to its products */
     const float *shift; /* [rows]: the centre of its static activations times the sum of each row; NULL if the centre is 0 */
 } weight;
 
-typedef struct layer {
-    const float *attn_norm, *mlp_norm; /* [hidden] */
-    weight q, k, v, o, gate, up, down;
+typedef struct norm_gain { /* gain NULL: the spec has no norm here; bias NULL: it has none */
+    const float *gain, *bias;
+} norm_gain;
+
+typedef struct mlp_weights { /* gate.w NULL: a plain MLP */
+    weight gate, up, down;
+} mlp_weights;
+
+typedef struct layer { /* tensor names as in models/arch.h */
+    norm_gain attn_norm, mlp_norm, attn_post_norm, mlp_post_norm; /* [hidden] */
+    norm_gain q_norm, k_norm;                                     /* [head_dim], or of the whole projections */
+    const float *sinks;                                           /* [heads] or NULL */
+    weight q, k, v, o;
+    mlp_weights mlp; /* weights NULL in a layer with experts */
 } layer;
 
 typedef struct model {
     qbin file;
     tokenizer *tokenizer; /* NULL if the file has none */
     weight embed, head;   /* the same when tied */
-    const float *final_norm;
+    norm_gain final_norm;
+    const tensor *positions; /* [context, hidden] or NULL */
     layer *layers; /* [spec.layers] */
 } model;
 

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
-#include "engine/state.h"
+#include "engine/phase.h"
 
 enum {
     CONTEXT_DEFAULT = 4096,
@@ -28,8 +28,8 @@ static void find_encodings(session *s) {
         block *b = &s->blocks[i];
         b->attn_in = encoding_of(&b->q, &b->k, &b->v);
         b->heads_in = encoding_of(&b->o, NULL, NULL);
-        b->mlp_in = encoding_of(&b->gate, &b->up, NULL);
-        b->inner_in = encoding_of(&b->down, NULL, NULL);
+        b->mlp_in = encoding_of(&b->mlp.up, b->mlp.gate.w ? &b->mlp.gate : NULL, NULL);
+        b->mlp.inner_in = encoding_of(&b->mlp.down, NULL, NULL);
     }
     s->head_in = encoding_of(&s->head, NULL, NULL);
 }
@@ -42,7 +42,7 @@ static unsigned input_codes(const session *s) {
 
 static unsigned down_codes(const session *s) {
     unsigned codes = 0;
-    for (size_t i = 0; i < s->spec->layers; i++) codes |= s->blocks[i].inner_in.codes;
+    for (size_t i = 0; i < s->spec->layers; i++) codes |= s->blocks[i].mlp.inner_in.codes;
     return codes;
 }
 
@@ -77,6 +77,16 @@ static void cache_layout(const session *s, arena *a) {
     }
 }
 
+static void tables_layout(session *s, arena *a) {
+    const spec *sp = s->spec;
+    const size_t table = s->batch * sp->rope_dims;
+    s->tables = arena_take(a, sp->rope_tables * table, sizeof(float));
+    for (size_t i = 0; i < sp->layers; i++) {
+        const int32_t which = !table ? ROPE_NOT_HERE : sp->rope_layer ? sp->rope_layer[i] : 0;
+        s->blocks[i].table = which == ROPE_NOT_HERE || !s->tables ? NULL : s->tables + (size_t)which * table;
+    }
+}
+
 /* Everything that evaluating writes to. */
 static void session_layout(session *s, arena *a) {
     const size_t f = sizeof(float);
@@ -86,10 +96,11 @@ static void session_layout(session *s, arena *a) {
     s->q = arena_take(a, s->batch * s->query, f);
     s->k = arena_take(a, s->batch * s->key, f);
     s->v = arena_take(a, s->batch * s->key, f);
-    s->table = arena_take(a, s->batch * s->spec->rope_dims, f);
+    s->aside = s->land_attention == land_add ? NULL : arena_take(a, s->batch * s->hidden, f);
+    tables_layout(s, a);
     activation_layout(&s->input, a, input_codes(s), s->batch, widest_input(s));
     activation_layout(&s->down, a, down_codes(s), s->batch, s->inner);
-    s->gated = encodes_tokens(down_codes(s)) ? arena_take(a, s->batch * s->inner, f) : NULL;
+    s->gated_rows = encodes_tokens(down_codes(s)) ? arena_take(a, s->batch * s->inner, f) : NULL;
     s->seen = s->observer ? arena_take(a, s->batch * s->hidden, f) : NULL;
     s->logits = arena_take(a, s->slice * logits_width(s), f);
     s->parts = arena_take(a, s->spec->heads * ((s->capacity + ATTEND_CHUNK - 1) / ATTEND_CHUNK), (s->head_pad + PART_EXTRA) * f);
@@ -105,19 +116,23 @@ static status check_activations(const char *name, error *e) {
     return known ? OK : fail(e, E_USAGE, "unknown encoding of activations: %.40s; there are block, b32, b64, token and f32", name);
 }
 
+static status find_mlp(mlp *out, const mlp_weights *m, const char *how, const kernels *k, error *e) {
+    if (m->gate.w) TRY(linear_of(&out->gate, m->gate, how, k, e));
+    TRY(linear_of(&out->up, m->up, how, k, e));
+    return linear_of(&out->down, m->down, how, k, e);
+}
+
 static status find_kernels(session *s, const char *how, error *e) {
     TRY(check_activations(how, e));
     for (size_t i = 0; i < s->spec->layers; i++) {
         const layer *l = &s->model->layers[i];
         block *b = &s->blocks[i];
-        *b = (block){.attn_norm = l->attn_norm, .mlp_norm = l->mlp_norm, .window = s->spec->window[i]};
+        *b = (block){.of = l, .window = s->spec->window[i]};
         TRY(linear_of(&b->q, l->q, how, s->kernels, e));
         TRY(linear_of(&b->k, l->k, how, s->kernels, e));
         TRY(linear_of(&b->v, l->v, how, s->kernels, e));
         TRY(linear_of(&b->o, l->o, how, s->kernels, e));
-        TRY(linear_of(&b->gate, l->gate, how, s->kernels, e));
-        TRY(linear_of(&b->up, l->up, how, s->kernels, e));
-        TRY(linear_of(&b->down, l->down, how, s->kernels, e));
+        TRY(find_mlp(&b->mlp, &l->mlp, how, s->kernels, e));
     }
     TRY(linear_of(&s->head, s->model->head, how, s->kernels, e));
     find_encodings(s);
@@ -148,19 +163,37 @@ static status choose_cache(session *s, const session_options *o, error *e) {
     return find_cache_type(&s->value_type, s, o->value_type ? o->value_type : usual, e);
 }
 
+static void norm_rms(const kernels *k, float *y, const float *x, const norm_gain *norm, size_t n, float eps) {
+    k->rmsnorm(y, x, norm->gain, n, eps);
+}
+
+static void norm_layer(const kernels *k, float *y, const float *x, const norm_gain *norm, size_t n, float eps) {
+    k->layernorm(y, x, norm->gain, norm->bias, n, eps);
+}
+
+/* What the spec's words mean, so that no step asks. */
 static void choose_functions(session *s) {
-    const gate_fn gates[] = {
-        [ACTIVATION_SILU] = {s->kernels->silu_mul},
-        [ACTIVATION_GELU] = {s->kernels->gelu_mul},
-        [ACTIVATION_GELU_TANH] = {s->kernels->gelu_tanh_mul},
+    const kernels *k = s->kernels;
+    norm_fn *const norms[] = {[NORM_RMS] = norm_rms, [NORM_LAYER] = norm_layer};
+    void (*const gates[])(float *, const float *, const float *, size_t) = {
+        [ACTIVATION_SILU] = k->silu_mul,
+        [ACTIVATION_GELU] = k->gelu_mul,
+        [ACTIVATION_GELU_TANH] = k->gelu_tanh_mul,
+        [ACTIVATION_SWIGLU_SHIFTED] = k->swiglu_shifted_mul,
     };
+    void (*const plains[])(float *, const float *, size_t) = {
+        [ACTIVATION_SILU] = k->silu, [ACTIVATION_GELU] = k->gelu, [ACTIVATION_GELU_TANH] = k->gelu_tanh, [ACTIVATION_SWIGLU_SHIFTED] = NULL};
     void (*const ropes[])(float *, const float *, size_t) = {
-        [ROPE_NONE] = NULL,
-        [ROPE_HALF] = s->kernels->rope_half,
-        [ROPE_INTERLEAVED] = s->kernels->rope_interleaved,
-    };
-    s->gate = gates[s->spec->activation];
+        [ROPE_NONE] = NULL, [ROPE_HALF] = k->rope_half, [ROPE_INTERLEAVED] = k->rope_interleaved};
+    const bool after = s->spec->norm_place != NORM_BEFORE, parallel = s->spec->residual != RESIDUAL_SERIAL;
+    s->norm = norms[s->spec->norm];
+    s->gated = gates[s->spec->activation];
+    s->plain = plains[s->spec->activation];
     s->rope = ropes[s->spec->rope];
+    s->land_attention = after || parallel ? land_aside : land_add;
+    s->land_mlp = after ? land_aside : parallel ? land_both : land_add;
+    s->settles = s->spec->qk_norm == QK_NORM_WHOLE || s->spec->clip_qkv > 0;
+    s->rope_inverse = s->spec->rope_original && s->context > s->spec->rope_original ? s->spec->rope_long : s->spec->rope_inverse;
 }
 
 static status choose_sizes(session *s, const session_options *o, error *e) {
@@ -168,6 +201,9 @@ static status choose_sizes(session *s, const session_options *o, error *e) {
     const uint32_t context = sp->context < CONTEXT_DEFAULT ? sp->context : CONTEXT_DEFAULT;
     if (o->batch > BATCH_MAX) return fail(e, E_USAGE, "a batch of %u tokens is more than %d", o->batch, BATCH_MAX);
     s->context = o->context ? o->context : context;
+    if (sp->learned_positions && s->context > sp->context) {
+        return fail(e, E_USAGE, "a context of %zu is more than the %u positions that the model has learned", s->context, sp->context);
+    }
     s->capacity = round_up(s->context, CACHE_POSITIONS);
     s->batch = o->batch ? o->batch : BATCH_DEFAULT;
     if (s->batch > s->context) s->batch = s->context;

@@ -19,11 +19,18 @@ enum {
     PART_EXTRA = 16, /* floats of a part for its maximum and sum */
 };
 
+typedef struct mlp { /* gate.w NULL: a plain one */
+    linear gate, up, down;
+    encoding inner_in; /* of what down reads */
+} mlp;
+
 typedef struct block { /* a layer: its weights with their kernels, and its keys and values */
-    const float *attn_norm, *mlp_norm;
-    linear q, k, v, o, gate, up, down;
-    encoding attn_in, heads_in, mlp_in, inner_in; /* of their inputs */
+    const layer *of;   /* its norms and sinks */
+    linear q, k, v, o;
+    mlp mlp;
+    encoding attn_in, heads_in, mlp_in; /* of their inputs */
     uint32_t window;
+    const float *table;     /* [batch][rope_dims] of the session's tables; NULL: this layer does not rotate */
     uint8_t *keys, *values; /* [kv_heads][capacity / CACHE_POSITIONS] units of their types */
 } block;
 
@@ -38,20 +45,27 @@ typedef struct worker { /* what a thread alone writes */
     void *linear;       /* scratch of the linear kernels */
 } worker;
 
-typedef struct gate_fn {
-    void (*run)(float *y, const float *gate, const float *up, size_t n);
-} gate_fn;
+/* A norm of either kind: y[n] of x. */
+typedef void norm_fn(const kernels *k, float *y, const float *x, const norm_gain *norm, size_t n, float eps);
+
+/* What becomes of rows of a product that belong to the residual stream at `at`, counted from its start. May write to y. */
+typedef void land_fn(const session *s, size_t at, float *y, size_t rows);
 
 struct session {
     const model *model;
     const spec *spec;
     const kernels *kernels;
     const cache_type *key_type, *value_type; /* of the cache */
-    gate_fn gate;
-    void (*rope)(float *x, const float *table, size_t dims); /* NULL: none */
-    const observer *observer;                                /* NULL: none */
-    profile *profile;                                        /* NULL: nobody asks */
-    bool (*stopped)(void);                                   /* NULL: never */
+    norm_fn *norm;
+    void (*gated)(float *y, const float *gate, const float *up, size_t n);
+    void (*plain)(float *y, const float *x, size_t n); /* the activation of a plain MLP */
+    void (*rope)(float *x, const float *table, size_t dims);
+    land_fn *land_attention, *land_mlp;
+    bool settles;              /* queries and keys are finished by tokens before they are stored */
+    const float *rope_inverse; /* [rope_tables][rope_dims / 2], as the context wants them */
+    const observer *observer;  /* NULL: none */
+    profile *profile;          /* NULL: nobody asks */
+    bool (*stopped)(void);     /* NULL: never */
     pool *pool;
     int threads;
     arena arena;
@@ -71,15 +85,16 @@ struct session {
     size_t cache_bytes, scratch_bytes;
 
     /* buffers of a batch */
-    float *x;         /* [batch][hidden]: the residual stream */
-    float *q, *k, *v; /* [batch][query], [batch][key], [batch][key]; the result of attention replaces q */
-    float *table;     /* [batch][rope_dims]: cosines and sines */
-    activation input; /* of the products of hidden and query width */
-    activation down;  /* of the product of inner width */
-    float *gated;     /* [batch][inner]: input of that product while it is not encoded; NULL if no layer encodes it by whole tokens */
-    float *logits;    /* [slice][vocab] */
-    float *seen;      /* [batch][hidden]: normalised tokens as an observer gets them; NULL without one */
-    float *parts;     /* [kv_heads][chunks][heads of a KV head][head_pad + PART_EXTRA]: attention of one token to single chunks */
+    float *x;          /* [batch][hidden]: the residual stream */
+    float *q, *k, *v;  /* [batch][query], [batch][key], [batch][key]; the result of attention replaces q */
+    float *aside;      /* [batch][hidden]: what attention or the MLP adds to x, while it waits; NULL if nothing does */
+    float *tables;     /* [rope_tables][batch][rope_dims]: cosines and sines */
+    activation input;  /* of the products of hidden and query width */
+    activation down;   /* of the product of inner width */
+    float *gated_rows; /* [batch][inner]: input of that product while it is not encoded; NULL if no layer encodes it by whole tokens */
+    float *logits;     /* [slice][vocab] */
+    float *seen;       /* [batch][hidden]: normalised tokens as an observer gets them; NULL without one */
+    float *parts;      /* [kv_heads][chunks][heads of a KV head][head_pad + PART_EXTRA]: attention of one token to single chunks */
 
     /* the batch that is being evaluated */
     const int32_t *ids;
@@ -110,7 +125,7 @@ void forward(void *session, int thread);
 /* Tokens of the widest work item of attention. */
 size_t attention_item_tokens(const spec *s);
 
-/* Rotates the batch's keys and puts them and the values into the cache; then, for the tokens from `first` on, q = attention(q). With a barrier between them if
+/* Normalises and rotates the batch's keys and puts them and the values into the cache; then, for the tokens from `first` on, q = attention(q). With a barrier between them if
  * one is needed: not if the thread that attends has itself stored all keys that are new to it. attention_run of a single token may meet at a barrier too. */
 void attention_store(session *s, const block *b, int thread);
 bool attention_needs_barrier(const session *s, const block *b);

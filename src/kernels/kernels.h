@@ -77,10 +77,12 @@ typedef struct attend_args {
     size_t head_dim, head_pad;                         /* head_pad: head_dim rounded up to 16 */
     const uint8_t *keys, *values;                      /* of the chunk: units of CACHE_POSITIONS positions in their types */
     uint16_t from[ATTEND_QUERIES], to[ATTEND_QUERIES]; /* query i sees positions [from, to) of the chunk; from == to: none */
-    /* running softmax of each query, merged in place in chunk order: start with m = -inf, l = 0, o = 0 */
+    /* running softmax of each query, merged in place in chunk order: start with m = -inf, l = 0, o = 0, or with
+     * m = s, l = 1, o = 0 where a score s that has no value takes part */
     float *m, *l;   /* [queries] */
     float *o;       /* [queries][head_pad], not yet divided by l */
     float *scratch; /* [ATTEND_SCRATCH(head_pad)] */
+    float softcap;  /* scores become softcap * tanh(score / softcap); 0: they do not */
 } attend_args;
 #define ATTEND_SCRATCH(head_pad) ((size_t)ATTEND_QUERIES * (ATTEND_CHUNK + (head_pad)))
 
@@ -126,6 +128,14 @@ typedef struct kernels {
     void (*silu_mul)(float *y, const float *gate, const float *up, size_t n);
     void (*gelu_mul)(float *y, const float *gate, const float *up, size_t n);
     void (*gelu_tanh_mul)(float *y, const float *gate, const float *up, size_t n);
+    /* y[n] = gate / (1 + exp(-1.702 gate)) * (up + 1) */
+    void (*swiglu_shifted_mul)(float *y, const float *gate, const float *up, size_t n);
+    /* y[n] = act(x); y may be x */
+    void (*silu)(float *y, const float *x, size_t n);
+    void (*gelu)(float *y, const float *x, size_t n);
+    void (*gelu_tanh)(float *y, const float *x, size_t n);
+    void (*softcap)(float *y, float by, size_t n);            /* y = by * tanh(y / by) */
+    void (*clamp)(float *y, float low, float high, size_t n); /* y within [low, high]; a NaN stays one */
     void (*add)(float *y, const float *x, size_t n); /* y += x */
     void (*scale)(float *y, float by, size_t n);     /* y *= by */
     float (*max)(const float *x, size_t n);

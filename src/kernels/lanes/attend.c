@@ -27,6 +27,11 @@ FOLD softmax softmax_in_place(float *scores, size_t from, size_t to) {
     return (softmax){max, f32_sum(sum)};
 }
 
+/* The vectors of positions that the query sees. */
+FOLD void cap_scores(float *scores, size_t from, size_t to, float by) {
+    for (size_t at = from / 16 * 16; at < to; at += 16) f32_store(scores + at, softcap16(f32_load(scores + at), f32_set(by)));
+}
+
 /* The running softmax takes the chunk's: both are scaled to the larger maximum. A chunk's zero is +0 whichever way it came to be. */
 void LANE(attend_merge)(float *m, float *l, float *o, float chunk_m, float chunk_l, const float *chunk_o, size_t head_pad) {
     const float max = *m > chunk_m ? *m : chunk_m;
@@ -52,7 +57,9 @@ void LANE(attend)(const attend_args *a) {
 
     softmax chunk[ATTEND_QUERIES];
     for (size_t i = 0; i < a->queries; i++) {
-        if (a->from[i] < a->to[i]) chunk[i] = softmax_in_place(p + i * ATTEND_CHUNK, a->from[i], a->to[i]);
+        if (a->from[i] >= a->to[i]) continue;
+        if (a->softcap > 0) cap_scores(p + i * ATTEND_CHUNK, a->from[i], a->to[i], a->softcap);
+        chunk[i] = softmax_in_place(p + i * ATTEND_CHUNK, a->from[i], a->to[i]);
     }
     memset(chunk_o, 0, a->queries * a->head_pad * sizeof *chunk_o);
     a->value_type->weigh(a, from, to, p, chunk_o);

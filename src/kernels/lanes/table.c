@@ -19,6 +19,37 @@ static void gelu_tanh_mul(float *y, const float *gate, const float *up, size_t n
     gated(gelu_tanh16, y, gate, up, n);
 }
 
+static void swiglu_shifted_mul(float *y, const float *gate, const float *up, size_t n) {
+    EACH(i, m, n) {
+        const f32x16 shifted = f32_add(f32_load_part(up + i, m), f32_set(1.0f));
+        f32_store_part(y + i, f32_mul(gelu_quick16(f32_load_part(gate + i, m)), shifted), m);
+    }
+}
+
+FOLD void activated(f32x16 (*const act)(f32x16), float *y, const float *x, size_t n) {
+    EACH(i, m, n) f32_store_part(y + i, act(f32_load_part(x + i, m)), m);
+}
+
+static void silu_row(float *y, const float *x, size_t n) {
+    activated(silu16, y, x, n);
+}
+
+static void gelu_row(float *y, const float *x, size_t n) {
+    activated(gelu16, y, x, n);
+}
+
+static void gelu_tanh_row(float *y, const float *x, size_t n) {
+    activated(gelu_tanh16, y, x, n);
+}
+
+static void softcap_row(float *y, float by, size_t n) {
+    EACH(i, m, n) f32_store_part(y + i, softcap16(f32_load_part(y + i, m), f32_set(by)), m);
+}
+
+static void clamp_row(float *y, float low, float high, size_t n) {
+    EACH(i, m, n) f32_store_part(y + i, f32_min(f32_set(high), f32_max(f32_set(low), f32_load_part(y + i, m))), m);
+}
+
 static void add_rows(float *y, const float *x, size_t n) {
     EACH(i, m, n) f32_store_part(y + i, f32_add(f32_load_part(y + i, m), f32_load_part(x + i, m)), m);
 }
@@ -82,6 +113,12 @@ const kernels LANE(kernels) = {
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
     .gelu_tanh_mul = gelu_tanh_mul,
+    .swiglu_shifted_mul = swiglu_shifted_mul,
+    .silu = silu_row,
+    .gelu = gelu_row,
+    .gelu_tanh = gelu_tanh_row,
+    .softcap = softcap_row,
+    .clamp = clamp_row,
     .add = add_rows,
     .scale = scale_row,
     .max = max_row,
