@@ -65,7 +65,6 @@ static status check_together(const spec *s, error *e) {
         {s->residual != RESIDUAL_SERIAL && s->norm_place != NORM_BEFORE, "a parallel 'residual' has norms before alone"},
         {s->plain_mlp && (s->mlp_limit > 0 || s->activation == ACTIVATION_SWIGLU_SHIFTED), "a 'plain_mlp' has no limit and no shifted activation"},
         {s->clip_qkv > 0 && s->qk_norm == QK_NORM_HEAD, "'clip_qkv' is not for heads that are normalised one by one"},
-        {s->head_bias && s->tied, "'head_bias' needs a head of its own"},
         {s->rope_tables > 1 && s->rope == ROPE_NONE, "'rope_tables' without 'rope'"},
         {s->rope_layer && s->rope == ROPE_NONE, "'rope_layer' without 'rope'"},
         {s->rope_original && s->rope == ROPE_NONE, "'rope_original' without 'rope'"},
