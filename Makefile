@@ -182,6 +182,10 @@ bench-kernels: all
 formats-table: all
 	BIN=$(BUILD)/bin bench/formats.sh $(TEXT)
 
+# docs/models.md, from the models beside the repository.
+models-table: all $(BUILD)/tests/test_fixtures
+	BIN=$(BUILD)/bin MODELS_TABLE=docs/models.md $(BUILD)/tests/test_fixtures --filter 'fixtures/every_model'
+
 docs: $(PROGRAM)
 	$(PROGRAM) help --markdown > docs/commands.md
 	@$(MAKE) -s --no-print-directory format-page > docs/format.md
@@ -214,7 +218,7 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-arm64 bin
 
-.PHONY: all links names everything test unit lint asan tsan arm64-test demo bench bench-kernels docs format-page install uninstall clean FORCE
+.PHONY: all links names everything test unit lint asan tsan arm64-test demo bench bench-kernels models-table docs format-page install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

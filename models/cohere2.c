@@ -27,7 +27,7 @@ static status configure(spec *s, config *c, error *e) {
     TRY(config_bool(c, "tie_word_embeddings", true, &s->tied, e));
     TRY(config_bool(c, "attention_bias", false, &s->attention_bias, e));
     TRY(config_number(c, "logit_scale", 0.0625, &logits, e));
-    TRY(config_uint(c, "sliding_window", USUAL_WINDOW, &window, e));
+    TRY(config_uint(c, "sliding_window", config_has(c, "sliding_window") ? 0 : USUAL_WINDOW, &window, e));
     TRY(config_uint(c, "layer_switch", USUAL_PATTERN, &pattern, e));
     TRY(config_uint(c, "sliding_window_pattern", pattern, &pattern, e));
     if (!pattern || !window) return fail(e, E_FILE, "'sliding_window' is %u, 'sliding_window_pattern' is %u", window, pattern);

@@ -98,11 +98,13 @@ status features_sliding(spec *s, config *c, uint32_t window, bool (*slides)(uint
     return OK;
 }
 
+enum { QWEN_WINDOW = 4096 }; /* what the reference takes when config.json has no such key; null means none */
+
 status features_optional_window(spec *s, config *c, uint32_t first, error *e) {
     bool used;
     uint32_t window;
     TRY(config_bool(c, "use_sliding_window", false, &used, e));
-    TRY(config_uint(c, "sliding_window", 0, &window, e));
+    TRY(config_uint(c, "sliding_window", config_has(c, "sliding_window") ? 0 : QWEN_WINDOW, &window, e));
     TRY(config_uint(c, "max_window_layers", first, &first, e));
     return features_sliding(s, c, used ? window : 0, slides_from, first, e);
 }

@@ -149,7 +149,7 @@ static void many_of_gpt(spec *s) {
     sinks(s);
     head_bias(s);
     s->learned_positions = s->attention_bias = s->output_bias = true;
-    s->context = LONG;
+    s->context = LONG + 8; /* whole groups of rows, for any format */
     s->rope = ROPE_INTERLEAVED;
     tiny_rope(s, 12);
     capped_scores(s);

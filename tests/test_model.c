@@ -54,7 +54,7 @@ Test(model, what_a_feature_needs_is_missing) {
         const char *missing;
         spec said;
     } cases[] = {
-        {"layers.0.attn_norm_bias is missing", {.norm = NORM_LAYER, .norm_bias = true}},
+        {"final_norm_bias is missing", {.norm = NORM_LAYER, .norm_bias = true}},
         {"layers.0.attn_post_norm is missing", {.norm_place = NORM_AROUND}},
         {"layers.0.mlp_norm: the spec has no use", {.residual = RESIDUAL_SHARED}},
         {"layers.0.gate: the spec has no use", {.plain_mlp = true}},

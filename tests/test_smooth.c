@@ -160,6 +160,36 @@ Test(smooth, changes_no_logits) {
     s.kv_heads = s.heads;
     s.tied = true;
     check_same_logits(s, 0.2);
+    s = tiny_spec();
+    s.norm = NORM_LAYER;
+    s.norm_bias = s.attention_bias = true;
+    check_same_logits(s, 0.5);
+    s = tiny_spec();
+    s.norm_place = NORM_AROUND;
+    s.qk_norm = QK_NORM_HEAD;
+    s.plain_mlp = true;
+    check_same_logits(s, 0.5);
+}
+
+/* Inputs that nothing makes but a norm of two, or an activation, are left as they are. */
+Test(smooth, leaves_what_it_cannot_divide) {
+    static const char *const left[] = {"layers.0.q", "layers.1.up", "layers.1.down"};
+    spec sp = tiny_spec();
+    sp.residual = RESIDUAL_SHARED;
+    sp.plain_mlp = true;
+    tiny_write(folder_path("plain.qbin"), &sp, &(tiny){.seed = 5});
+    model *m = opened("plain.qbin");
+    free(calibrate(m, "a.cal"));
+    calibration c;
+    cr_assert_eq(calibration_open(&c, folder_path("a.cal"), NULL), OK);
+    smoothing *s = solved(&c, m, 0.7);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) cr_expect_null(smoothing_columns(s, left[i]), "%s", left[i]);
+    cr_expect_null(smoothing_rows(s, "layers.0.attn_norm"));
+    cr_expect_not_null(smoothing_columns(s, "layers.0.o"));
+    smoothing_close(&s);
+    calibration_close(&c);
+    model_close(&m);
+    spec_free(&sp);
 }
 
 Test(smooth, factors_are_those_of_the_paper) {

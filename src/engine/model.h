@@ -20,7 +20,7 @@ typedef struct mlp_weights { /* gate.w NULL: a plain MLP */
     weight gate, up, down;
 } mlp_weights;
 
-typedef struct layer { /* tensor names as in models/arch.h */
+typedef struct layer {                                            /* tensor names as in models/arch.h */
     norm_gain attn_norm, mlp_norm, attn_post_norm, mlp_post_norm; /* [hidden] */
     norm_gain q_norm, k_norm;                                     /* [head_dim], or of the whole projections */
     const float *sinks;                                           /* [heads] or NULL */
@@ -34,7 +34,7 @@ typedef struct model {
     weight embed, head;   /* the same when tied */
     norm_gain final_norm;
     const tensor *positions; /* [context, hidden] or NULL */
-    layer *layers; /* [spec.layers] */
+    layer *layers;           /* [spec.layers] */
 } model;
 
 static inline const spec *model_spec(const model *m) {

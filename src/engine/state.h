@@ -125,8 +125,9 @@ void forward(void *session, int thread);
 /* Tokens of the widest work item of attention. */
 size_t attention_item_tokens(const spec *s);
 
-/* Normalises and rotates the batch's keys and puts them and the values into the cache; then, for the tokens from `first` on, q = attention(q). With a barrier between them if
- * one is needed: not if the thread that attends has itself stored all keys that are new to it. attention_run of a single token may meet at a barrier too. */
+/* Normalises and rotates the batch's keys and puts them and the values into the cache; then, for the tokens from `first` on, q = attention(q). With a barrier
+ * between them if one is needed: not if the thread that attends has itself stored all keys that are new to it. attention_run of a single token may meet at a
+ * barrier too. */
 void attention_store(session *s, const block *b, int thread);
 bool attention_needs_barrier(const session *s, const block *b);
 void attention_run(session *s, const block *b, size_t first, int thread);

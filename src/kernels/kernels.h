@@ -136,8 +136,8 @@ typedef struct kernels {
     void (*gelu_tanh)(float *y, const float *x, size_t n);
     void (*softcap)(float *y, float by, size_t n);            /* y = by * tanh(y / by) */
     void (*clamp)(float *y, float low, float high, size_t n); /* y within [low, high]; a NaN stays one */
-    void (*add)(float *y, const float *x, size_t n); /* y += x */
-    void (*scale)(float *y, float by, size_t n);     /* y *= by */
+    void (*add)(float *y, const float *x, size_t n);          /* y += x */
+    void (*scale)(float *y, float by, size_t n);              /* y *= by */
     float (*max)(const float *x, size_t n);
     /* sum of exp(x - max) over n, in 16 partial sums and a fixed tree, each partial in float pairs (compensated) */
     double (*sum_exp)(const float *x, size_t n, float max);

@@ -27,11 +27,24 @@ struct smoothing {
 static const struct maker {
     const char *names[2];
 } makers[LAYER_INPUTS] = {
-    [INPUT_ATTN] = {{"attn_norm"}},
+    [INPUT_ATTN] = {{"attn_norm", "attn_norm_bias"}},
     [INPUT_HEADS] = {{"v", "v_bias"}},
-    [INPUT_MLP] = {{"mlp_norm"}},
+    [INPUT_MLP] = {{"mlp_norm", "mlp_norm_bias"}},
     [INPUT_INNER] = {{"up", "up_bias"}},
 };
+
+/* Is the input its maker's result times numbers, and is that maker its own? Else dividing one and multiplying the other would not be the same model. */
+static bool is_smoothed(const spec *s, size_t index) {
+    const bool normed = s->norm_place != NORM_AFTER && s->residual != RESIDUAL_SHARED;
+    const bool linear = !s->plain_mlp && s->activation != ACTIVATION_SWIGLU_SHIFTED && s->mlp_limit == 0;
+    const bool can[LAYER_INPUTS] = {
+        [INPUT_ATTN] = normed,
+        [INPUT_HEADS] = s->clip_qkv == 0,
+        [INPUT_MLP] = normed && !s->n_experts,
+        [INPUT_INNER] = linear && !s->n_experts,
+    };
+    return can[index % LAYER_INPUTS];
+}
 
 /* The row that makes channel `channel` of input `index`. */
 static size_t maker_of(const smoothing *s, size_t index, size_t channel) {
@@ -77,7 +90,7 @@ void smoothing_close(smoothing **s) {
 /* The input that a matrix reads, if it is one that is smoothed. */
 static smoothed *read_by(const smoothing *s, const char *name) {
     size_t index;
-    return input_of_tensor(s->spec, name, &index) && index < s->n ? &s->inputs[index] : NULL;
+    return input_of_tensor(s->spec, name, &index) && index < s->n && is_smoothed(s->spec, index) ? &s->inputs[index] : NULL;
 }
 
 void smoothing_weigh(smoothing *s, const char *name, const float *row) {
@@ -131,7 +144,8 @@ const float *smoothing_rows(const smoothing *s, const char *name) {
     if (sscanf(name, "layers.%u.%n", &layer, &length) != 1 || !length || layer >= s->spec->layers) return NULL;
     for (size_t i = 0; i < LAYER_INPUTS; i++) {
         for (size_t n = 0; n < 2 && makers[i].names[n]; n++) {
-            if (strcmp(name + length, makers[i].names[n]) == 0) return s->inputs[input_index(layer, (layer_input)i)].rows;
+            if (strcmp(name + length, makers[i].names[n]) != 0) continue;
+            return is_smoothed(s->spec, i) ? s->inputs[input_index(layer, (layer_input)i)].rows : NULL;
         }
     }
     return NULL;
