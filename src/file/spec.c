@@ -218,10 +218,12 @@ void spec_describe(const spec *s, void (*line)(void *context, const char *key, c
     char text[SPEC_TEXT];
     line(context, "architecture", s->architecture);
     for (const spec_field *f = spec_fields; f->key; f++) {
+        if (field_get(s, f) == f->neutral) continue;
         describe_field(s, f, text);
         line(context, f->key, text);
     }
     for (const spec_list *l = spec_lists; l->key; l++) {
+        if (l->is_neutral(s)) continue;
         describe_list(s, l, text);
         line(context, l->key, text);
     }

@@ -99,7 +99,7 @@ status spec_check(const spec *s, error *e);
 json_t *spec_to_json(const spec *s);
 status spec_from_json(spec *s, const json_t *json, error *e);
 
-/* Calls line(context, key, value as text) for every field, neutral ones too, in the order of the struct. */
+/* Calls line(context, key, value as text) for every field that is not at its neutral value, in the order of the table. */
 void spec_describe(const spec *s, void (*line)(void *context, const char *key, const char *value), void *context);
 
 #endif
