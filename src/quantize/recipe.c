@@ -132,8 +132,8 @@ const builtin_recipe *recipe_builtin(const char *name) {
     return NULL;
 }
 
-/* What the default gives to embedding and head whose base format has fewer bits than 8: about one more, since a bit of theirs changes the divergence five times
- * as much as one of another matrix does (measured on the demo model, per weight and at 4 bits). What they multiply stays what base says. */
+/* What the default gives to embedding, learned positions and head whose base format has fewer bits than 8: about one more, since a bit of theirs changes the
+ * divergence five times as much as one of another matrix does (measured on the demo model, per weight and at 4 bits). What they multiply stays what base says. */
 static status careful_format(format *out, const format *base, error *e) {
     static const char *const careful[] = {[1] = "q3", [2] = "q3", [3] = "q5", [4] = "q5", [5] = "q6", [6] = "q6"};
     *out = *base;
@@ -169,6 +169,7 @@ static status wish_format(recipe *r, const char *word, error *e) {
     TRY(careful_format(&careful, &base, e));
     TRY(add_name(r, "*", &base, NULL, e));
     TRY(add_name(r, "embed", &careful, NULL, e));
+    TRY(add_name(r, "positions", &careful, NULL, e));
     return add_name(r, "head", &careful, NULL, e);
 }
 
