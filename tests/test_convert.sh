@@ -129,7 +129,7 @@ check "generation defaults are kept" recorded '"top_k":40,'
 # What is missing.
 rm "$WORK/model/model.qbin" "$WORK/model/tokenizer.json"
 run "$BIN/convert" "$WORK/model" q4
-refused "no tokenizer" 3 'tokenizer.json is missing; --no-tokenizer'
+refused "no tokenizer" 3 'tokenizer.json and tokenizer.model are missing; --no-tokenizer'
 run "$BIN/convert" "$WORK/model" q4 -q --no-tokenizer
 ends "no tokenizer, as wished" 0
 printf '{"temperature":"hot"}' >"$WORK/model/generation_config.json"

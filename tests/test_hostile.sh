@@ -44,6 +44,10 @@ while IFS=$'\t' read -r file message; do
         run "$BIN/convert" "$H/$file" f16 -q -o "$WORK/out.qbin"
         refused_cleanly "$file" "$text"
         ;;
+    *.tokenizer.model)
+        run "$BIN/tokenize" -m "$H/$file" text
+        refused "$file" 3 "$text"
+        ;;
     *.qbin)
         run "$BIN/inspect" --verify "$H/$file"
         refused "$file" 3 "$text"

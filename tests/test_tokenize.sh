@@ -71,7 +71,7 @@ refused "no tokenizer" 2 'no tokenizer: -m MODEL'
 run "$tokenize" -m "$WORK/nothing" text
 refused "a path that is not there" 3 'nothing'
 run "$tokenize" -m tests text
-refused "a folder without a tokenizer" 3 'tests/tokenizer.json'
+refused "a folder without a tokenizer" 3 'tests: there is no tokenizer.json and no tokenizer.model'
 run "$tokenize" -m Makefile text
 refused "a file that is none" 3 'Makefile: .*JSON'
 run "$tokenize" -m $bytes --decode 1,x

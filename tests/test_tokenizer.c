@@ -91,8 +91,8 @@ static void check_folder(const char *folder, const char *vectors) {
     unload_tokenizer(&l);
 }
 
-static const char *const tiny[] = {"bytelevel-gpt2",  "bytelevel-llama3", "qwen-style",     "sentencepiece-bpe",
-                                   "metaspace-first", "gemma-style",      "deepseek-style", "added-flags"};
+static const char *const tiny[] = {"bytelevel-gpt2", "bytelevel-llama3", "qwen-style", "sentencepiece-bpe", "metaspace-first", "gemma-style",
+                                   "deepseek-style", "added-flags",      "unigram",    "unigram-charsmap",  "wordpiece-bert"};
 enum { TINY = sizeof tiny / sizeof tiny[0] };
 
 static const char *tiny_folder(size_t i) {
@@ -247,7 +247,8 @@ Test(tokenizer, one_long_word, .timeout = 120) {
             for (; at < n; at += strlen(letters[k])) memcpy(text + at, letters[k], strlen(letters[k]));
             const double start = seconds_now();
             id_list ids = encode_text(l.t, text, at, 0);
-            cr_expect(ids.n > 0 && seconds_now() - start < 20, "%s: \"%s\" a million times takes %.1f s", tiny[i], letters[k], seconds_now() - start);
+            cr_expect((ids.n > 0 || letters[k][0] <= ' ') && seconds_now() - start < 20, "%s: \"%s\" a million times takes %.1f s", tiny[i],
+                      letters[k], seconds_now() - start);
             free(ids.ids);
         }
         unload_tokenizer(&l);

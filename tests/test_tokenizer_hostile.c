@@ -24,8 +24,16 @@ static const bad_file bad_files[] = {
     {"{\"model\":1,\"model\":2}", "duplicate"},
     {"{}", "\"model\" is missing"},
     {"{\"model\":{}}", "no \"type\""},
-    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", "model \"Unigram\" is not supported"},
-    {"{\"model\":{\"type\":\"WordPiece\"}}", "model \"WordPiece\" is not supported"},
+    {"{\"model\":{\"type\":\"WordLevel\"}}", "model \"WordLevel\" is not supported"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":{}}}", "\"vocab\" is not a list"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", "entry 0 of \"vocab\" is not a token and its score"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",\"1\"]]}}", "entry 0 of \"vocab\""},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]],\"unk_id\":1}}", "\"unk_id\" is not a number from 0 to 0"},
+    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]]}}", "Unigram behind ByteLevel"},
+    {"{\"model\":{\"type\":\"WordPiece\"}}", "WordPiece: \"vocab\" is not an object"},
+    {"{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0}}}", "WordPiece: \"unk_token\" is missing"},
+    {"{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0},\"unk_token\":\"b\"}}", "unk_token \"b\" is not in the vocabulary"},
+    {"{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0},\"unk_token\":\"a\",\"max_input_chars_per_word\":-1}}", "is not a number from 0"},
     {"{\"model\":{\"type\":\"BPE\"}}", "\"vocab\" is not an object"},
     {"{\"model\":{\"type\":\"BPE\"," VOCAB "}}", "\"merges\" is not a list"},
     {"{\"model\":{\"type\":\"BPE\"," VOCAB "," MERGES ",\"magic\":1}}", "option \"magic\" is not supported"},
@@ -48,19 +56,26 @@ static const bad_file bad_files[] = {
     {"{\"model\":{\"type\":\"BPE\"," VOCAB ",\"merges\":[[\"a\"]]}}", "merge 0 is not a pair"},
     {"{\"model\":{\"type\":\"BPE\"," VOCAB ",\"merges\":[[\"ab\",\"ab\"]]}}", "needs a token"},
     {"{\"normalizer\":{\"type\":\"Nmt\"}," MODEL "}", "normalizer \"Nmt\" is not supported"},
-    {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"\"}," MODEL "}", "normalizer \"Precompiled\" is not supported"},
+    {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"\"}," MODEL "}", "Precompiled: an empty character map"},
+    {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAA\"}," MODEL "}", "Precompiled: base64 of 3 letters"},
+    {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AA*A\"}," MODEL "}", "Precompiled: base64 with a letter of none at 2"},
+    {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"}," MODEL "}", "a character map of 4 bytes is broken"},
+    {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"BAAAAAAAAAD/\"}," MODEL "}", "text that is not UTF-8"},
+    {"{\"normalizer\":{\"type\":\"(sentencepiece)\"}," MODEL "}", "normalizer \"(sentencepiece)\" is not supported"},
     {"{\"normalizer\":{\"type\":\"NFC\",\"x\":1}," MODEL "}", "NFC: option \"x\" is not supported"},
     {"{\"normalizer\":{\"type\":\"Prepend\"}," MODEL "}", "\"prepend\" is not a string"},
     {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(\"},\"content\":\"\"}," MODEL "}", "missing closing parenthesis"},
     {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\w\"},\"content\":\"\"}," MODEL "}", "\\w at 0 is not supported"},
     {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":\"a\",\"content\":\"\"}," MODEL "}", "neither a String nor a Regex"},
     {"{\"normalizer\":{\"type\":\"Sequence\"}," MODEL "}", "\"normalizers\" is not a list"},
-    {"{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}," MODEL "}", "pre-tokenizer \"BertPreTokenizer\" is not supported"},
+    {"{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}," MODEL "}", "pre-tokenizer \"UnicodeScripts\" is not supported"},
+    {"{\"pre_tokenizer\":{\"type\":\"Punctuation\",\"behavior\":\"Odd\"}," MODEL "}", "Punctuation: behavior \"Odd\" is not supported"},
+    {"{\"pre_tokenizer\":{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"ab\"}," MODEL "}", "\"delimiter\" is not one character"},
     {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Odd\"}," MODEL "}", "behavior \"Odd\" is not supported"},
     {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}," MODEL "}", "not one character"},
     {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"x\"}," MODEL "}", "prepend_scheme \"x\""},
     {"{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}," MODEL "}", "after ByteLevel"},
-    {"{\"post_processor\":{\"type\":\"BertProcessing\"}," MODEL "}", "post-processor \"BertProcessing\" is not supported"},
+    {"{\"post_processor\":{\"type\":\"BertProcessing\"}," MODEL "}", "BertProcessing: \"cls\" or \"sep\" is not a token with its id"},
     {"{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}}]}," MODEL "}", "has no ids"},
     {"{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"B\"}}]}," MODEL "}",
      "neither a special token nor the text"},
@@ -173,7 +188,8 @@ static bool open_and_use(const uint8_t *block, size_t size) {
     return good;
 }
 
-static const char *const tiny[] = {"bytelevel-gpt2", "metaspace-first", "gemma-style", "deepseek-style", "added-flags"};
+static const char *const tiny[] = {"bytelevel-gpt2", "metaspace-first",  "gemma-style",   "deepseek-style",
+                                   "added-flags",    "unigram-charsmap", "wordpiece-bert"};
 enum { TINY = sizeof tiny / sizeof tiny[0] };
 
 static void load_tiny(loaded *l, size_t i) {
@@ -243,8 +259,8 @@ static void mutate(char *text, size_t n, uint64_t *state) {
 
 Test(hostile_tokenizer, mutated_json, .timeout = 300) {
     uint64_t state = 9;
-    static const char *const files[] = {"added-flags", "deepseek-style", "metaspace-first"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const files[] = {"added-flags", "deepseek-style", "metaspace-first", "unigram", "unigram-charsmap", "wordpiece-bert"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[256];
         size_t n, opened = 0;
         snprintf(path, sizeof path, "tests/data/tokenizers/%s/tokenizer.json", files[i]);

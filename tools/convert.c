@@ -45,7 +45,7 @@ static const option options[] = {
 
 static const settings defaults = {.how = CONVERSION_DEFAULTS};
 
-enum { OTHERS = 5 }; /* files of a model that are not weights */
+enum { OTHERS = 7 }; /* files of a model that are not weights */
 
 typedef struct job { /* all that a conversion of a folder holds; closed once, at the end */
     const settings *set;
@@ -127,20 +127,26 @@ static status open_existing(job *j, error *e) {
 
 /* ---- the tokenizer ---- */
 
+static tokenizer_file text_of(const map *m) {
+    return (tokenizer_file){(const char *)m->data, m->size};
+}
+
 static status compile_tokenizer(job *j, error *e) {
-    const map *json = &j->in.tokenizer, *more = &j->in.tokenizer_config;
+    const inputs *in = &j->in;
     if (j->set->no_tokenizer) return OK;
-    if (!json->data) return fail(e, E_FILE, "%s: tokenizer.json is missing; --no-tokenizer converts the weights alone", j->in.folder);
-    size_t *bytes = &j->out.tokens_bytes;
-    const status s = tokenizer_compile((const char *)json->data, json->size, (const char *)more->data, more->size, &j->tokens, bytes, e);
+    if (!in->tokenizer.data)
+        return fail(e, E_FILE, "%s: tokenizer.json and tokenizer.model are missing; --no-tokenizer converts the weights alone", in->folder);
+    const tokenizer_files files = {text_of(&in->tokenizer), text_of(&in->tokenizer_config), text_of(&in->special_tokens), text_of(&in->added_tokens)};
+    const status s = tokenizer_compile_files(&files, &j->tokens, &j->out.tokens_bytes, e);
     j->out.tokens = j->tokens;
-    return s == OK ? OK : fail_in(e, json->path);
+    return s == OK ? OK : fail_in(e, in->tokenizer.path);
 }
 
 /* ---- the metadata ---- */
 
 static status list_maps(job *j, error *e) {
-    const map *const others[OTHERS] = {&j->in.config, &j->in.generation, &j->in.tokenizer, &j->in.tokenizer_config, &j->in.template_file};
+    const map *const others[OTHERS] = {&j->in.config,        &j->in.generation,     &j->in.tokenizer,   &j->in.tokenizer_config,
+                                       &j->in.template_file, &j->in.special_tokens, &j->in.added_tokens};
     size_t n = 0;
     j->maps = calloc(j->weights.n_files + OTHERS, sizeof *j->maps);
     if (!j->maps) return fail(e, E_MEMORY, "no memory");

@@ -38,6 +38,13 @@ static status map_optional(const inputs *in, map *m, const char *name, error *e)
     return s;
 }
 
+/* Without a tokenizer.json: what it would hold is spread over these. */
+static status map_model(inputs *in, error *e) {
+    TRY(map_optional(in, &in->tokenizer, "tokenizer.model", e));
+    TRY(map_optional(in, &in->special_tokens, "special_tokens_map.json", e));
+    return map_optional(in, &in->added_tokens, "added_tokens.json", e);
+}
+
 status inputs_open(inputs *in, const char *model, error *e) {
     *in = (inputs){.folder = folder_of(model)};
     if (in->folder) in->config_path = inputs_path(in, "config.json");
@@ -53,7 +60,7 @@ status inputs_open(inputs *in, const char *model, error *e) {
     };
     TRY(map_open(&in->config, in->config_path, e));
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) TRY(map_optional(in, files[i].map, files[i].name, e));
-    return OK;
+    return in->tokenizer.data ? OK : map_model(in, e);
 }
 
 status inputs_open_made(inputs *in, const char *model, error *e) {
@@ -67,6 +74,8 @@ void inputs_close(inputs *in) {
     map_close(&in->generation);
     map_close(&in->tokenizer);
     map_close(&in->tokenizer_config);
+    map_close(&in->special_tokens);
+    map_close(&in->added_tokens);
     map_close(&in->template_file);
     free(in->config_path);
     free(in->folder);

@@ -14,7 +14,8 @@
 typedef struct inputs {
     char *folder;                                                       /* owned; where the files were looked for */
     char *config_path;                                                  /* owned */
-    map config, generation, tokenizer, tokenizer_config, template_file; /* data NULL: not there */
+    map config, generation, tokenizer, tokenizer_config, template_file; /* data NULL: not there; tokenizer: .json, or else .model */
+    map special_tokens, added_tokens;                                   /* looked for if there is no tokenizer.json */
     bool made;                                                          /* they are no files, but were made of one that holds all */
 } inputs;
 

@@ -30,29 +30,53 @@ static char *beside(const char *path, const char *name) {
     return asprintf(&out, "%.*s%s%s", folder, path, folder || root ? "/" : "", name) < 0 ? NULL : out;
 }
 
-static status compile(tokenizer_source *s, const map *json, const map *config, error *e) {
+/* The files of a tokenizer, mapped; what is not there stays empty. */
+typedef struct source_files {
+    map tokenizer, config, special_tokens, added_tokens;
+} source_files;
+
+static tokenizer_file text_of(const map *m) {
+    return (tokenizer_file){(const char *)m->data, m->size};
+}
+
+static status compile(tokenizer_source *s, const source_files *f, error *e) {
+    const tokenizer_files files = {text_of(&f->tokenizer), text_of(&f->config), text_of(&f->special_tokens), text_of(&f->added_tokens)};
     const double start = seconds_now();
-    const status code = tokenizer_compile((const char *)json->data, json->size, (const char *)config->data, config->size, &s->block, &s->bytes, e);
+    const status code = tokenizer_compile_files(&files, &s->block, &s->bytes, e);
     s->seconds[0] = seconds_now() - start;
     return code;
 }
 
-static status compile_file(tokenizer_source *s, const char *json_path, const char *config_path, error *e) {
-    map json = {0}, config = {0};
-    TRY(map_open(&json, json_path, e));
-    status code = access(config_path, F_OK) == 0 ? map_open(&config, config_path, e) : OK;
-    if (code == OK && compile(s, &json, &config, e) != OK) code = fail_in(e, json_path);
-    map_close(&json);
-    map_close(&config);
-    return code;
+static status map_beside(map *m, const char *path, const char *name, error *e) {
+    char *file = beside(path, name);
+    if (!file) return fail(e, E_MEMORY, "no memory for a path");
+    const status s = access(file, F_OK) == 0 ? map_open(m, file, e) : OK;
+    free(file);
+    return s;
+}
+
+static status map_files(source_files *f, const char *path, error *e) {
+    if (is_folder(path)) {
+        TRY(map_beside(&f->tokenizer, path, "tokenizer.json", e));
+        if (!f->tokenizer.data) TRY(map_beside(&f->tokenizer, path, "tokenizer.model", e));
+        if (!f->tokenizer.data) return fail(e, E_FILE, "%s: there is no tokenizer.json and no tokenizer.model", path);
+    } else {
+        TRY(map_open(&f->tokenizer, path, e));
+    }
+    TRY(map_beside(&f->config, path, "tokenizer_config.json", e));
+    if (f->tokenizer.size && f->tokenizer.data[0] == '{') return OK; /* tokenizer.json has all that the others say */
+    TRY(map_beside(&f->special_tokens, path, "special_tokens_map.json", e));
+    return map_beside(&f->added_tokens, path, "added_tokens.json", e);
 }
 
 static status compile_path(tokenizer_source *s, const char *path, error *e) {
-    char *json = is_folder(path) ? beside(path, "tokenizer.json") : strdup(path);
-    char *config = beside(path, "tokenizer_config.json");
-    const status code = json && config ? compile_file(s, json, config, e) : fail(e, E_MEMORY, "no memory for a path");
-    free(json);
-    free(config);
+    source_files f = {0};
+    status code = map_files(&f, path, e);
+    if (code == OK && compile(s, &f, e) != OK) code = fail_in(e, f.tokenizer.path);
+    map_close(&f.tokenizer);
+    map_close(&f.config);
+    map_close(&f.special_tokens);
+    map_close(&f.added_tokens);
     return code;
 }
 

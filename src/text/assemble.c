@@ -60,7 +60,7 @@ static status build_tokens(const importer *in, buffer *starts, buffer *bytes, bu
         TRY(buffer_add(starts, &start, sizeof start, e));
         if (id == in->n_ids) break;
         const draft_token *token = &in->tokens[id];
-        uint16_t f = (uint16_t)token->flags;
+        uint16_t f = (uint16_t)token->flags; /* without those of the draft */
         bool spelled = false;
         if (in->flags & BLOCK_BYTES && f & TOKEN_PRESENT) TRY(bytes_of_alphabet(token->content, bytes, &spelled, e));
         if (spelled) f |= TOKEN_MAPPED;
@@ -74,8 +74,8 @@ static status build_sections(const importer *in, buffer parts[SECTIONS], error *
     TRY(build_tokens(in, &parts[SECTION_STARTS], &parts[SECTION_BYTES], &parts[SECTION_FLAGS], e));
     TRY(build_vocab(in, (const uint32_t *)(const void *)parts[SECTION_STARTS].p, &parts[SECTION_BYTES], &parts[SECTION_VOCAB], e));
     TRY(build_merges(in, &parts[SECTION_MERGES], e));
-    TRY(trie_build(in, false, &parts[SECTION_RAW], e));
-    TRY(trie_build(in, true, &parts[SECTION_NORMAL], e));
+    TRY(trie_of_added(in, false, &parts[SECTION_RAW], e));
+    TRY(trie_of_added(in, true, &parts[SECTION_NORMAL], e));
     for (size_t s = 0; s < SORTS; s++) TRY(buffer_add(&parts[SECTION_STAGES], in->stages[s], in->n_stages[s] * sizeof(stage_record), e));
     TRY(buffer_add(&parts[SECTION_MODEL], in->model.p, in->model.n, e));
     TRY(buffer_add(&parts[SECTION_TEXT], in->text.p, in->text.n, e));

@@ -114,7 +114,7 @@ int32_t vocab_find(const block_view *v, slice bytes, unsigned mapped) {
     return -1;
 }
 
-static const trie_node *trie_child(const trie *t, const trie_node *node, uint8_t byte) {
+const trie_node *trie_child(const trie *t, const trie_node *node, uint8_t byte) {
     if (node->first >= t->n || node->count > t->n - node->first) return NULL;
     const trie_node *children = t->nodes + node->first;
     size_t low = 0, high = node->count;
@@ -130,9 +130,12 @@ static const trie_node *trie_child(const trie *t, const trie_node *node, uint8_t
 }
 
 int32_t trie_match(const trie *t, slice text, size_t *length) {
+    return t->n ? trie_match_from(t, t->nodes, text, length) : -1;
+}
+
+int32_t trie_match_from(const trie *t, const trie_node *node, slice text, size_t *length) {
     int32_t id = -1;
-    const trie_node *node = t->nodes;
-    const size_t depth = t->n ? text.n < ADDED_MAX ? text.n : ADDED_MAX : 0;
+    const size_t depth = text.n < ADDED_MAX ? text.n : ADDED_MAX;
     for (size_t i = 0; i < depth; i++) {
         node = trie_child(t, node, text.p[i]);
         if (!node) break;

@@ -149,7 +149,11 @@ static inline size_t hash_slots(size_t n) {
 /* Id of the token with these bytes whose TOKEN_MAPPED flag is `mapped`; -1 if none. */
 int32_t vocab_find(const block_view *v, slice bytes, unsigned mapped);
 
-/* The longest added token at the beginning of text; -1 if none. *length: its bytes. */
+/* The longest token at the beginning of text; -1 if none. *length: its bytes. */
 int32_t trie_match(const trie *t, slice text, size_t *length);
+/* The same for what follows the path to a node of the trie. */
+int32_t trie_match_from(const trie *t, const trie_node *node, slice text, size_t *length);
+/* The child of a node for a byte; NULL if there is none. */
+const trie_node *trie_child(const trie *t, const trie_node *node, uint8_t byte);
 
 #endif

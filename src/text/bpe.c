@@ -19,32 +19,6 @@ static status bpe_check(tokenizer *t, error *e) {
     return good ? OK : fail(e, E_FILE, "tokenizer: BPE tables hold an id that is not below %zu", t->view.n_ids);
 }
 
-/* ---- words of at most 16 bytes and their ids ---- */
-
-/* The word as two numbers: its first and its last eight bytes. With the length they are the word. */
-static inline void word_key(slice word, uint64_t *head, uint64_t *tail) {
-    const size_t n = word.n;
-    if (n >= 8) {
-        memcpy(head, word.p, 8);
-        memcpy(tail, word.p + n - 8, 8);
-    } else if (n >= 4) {
-        uint32_t a, b;
-        memcpy(&a, word.p, 4);
-        memcpy(&b, word.p + n - 4, 4);
-        *head = a;
-        *tail = b;
-    } else {
-        *head = (uint64_t)word.p[0] << 16 | (uint64_t)word.p[n / 2] << 8 | word.p[n - 1];
-        *tail = 0;
-    }
-}
-
-static inline cached *cache_at(encoder *x, uint64_t head, uint64_t tail, size_t n) {
-    uint64_t h = (head ^ n << 56) * 0x9e3779b97f4a7c15u ^ tail * 0xc2b2ae3d27d4eb4fu;
-    h ^= h >> 32;
-    return x->cache + (h * 0x9e3779b97f4a7c15u >> 40) % CACHE_SLOTS;
-}
-
 /* ---- symbols ---- */
 
 typedef struct speller {
@@ -117,35 +91,6 @@ static status find_word(encoder *x, slice word) {
     return OK;
 }
 
-static status encode_word(encoder *x, slice word) {
-    TRY(ids_reserve(x->out, CACHE_IDS, x->e));
-    cached *c = NULL;
-    if (word.n <= 16) {
-        uint64_t head, tail;
-        word_key(word, &head, &tail);
-        c = cache_at(x, head, tail, word.n);
-        if (c->length == word.n && c->head == head && c->tail == tail) {
-            memcpy(x->out->ids + x->out->n, c->ids, sizeof c->ids);
-            x->out->n += c->n;
-            return OK;
-        }
-        c->head = head;
-        c->tail = tail;
-        c->length = 0; /* until the ids are there */
-    }
-    TRY(find_word(x, word));
-    const size_t n = x->symbols.n;
-    TRY(ids_reserve(x->out, n, x->e));
-    if (n) memcpy(x->out->ids + x->out->n, x->symbols.ids, n * sizeof(int32_t));
-    x->out->n += n;
-    if (c && n <= CACHE_IDS) {
-        c->length = (uint8_t)word.n;
-        c->n = (uint8_t)n;
-        if (n) memcpy(c->ids, x->symbols.ids, n * sizeof(int32_t));
-    }
-    return OK;
-}
-
 /* Where the word that begins at `from` ends: before the next U+2581 that no merge can join to what is before it. */
 static size_t word_end(const bpe_tables *b, slice text, size_t from) {
     static const uint8_t mark[] = {0xe2, 0x96, 0x81};
@@ -163,10 +108,10 @@ static size_t word_end(const bpe_tables *b, slice text, size_t from) {
 
 static status bpe_encode(encoder *x, slice text) {
     const bpe_tables *b = tables(x->t);
-    if (!(b->flags & BPE_CUTS)) return encode_word(x, text);
+    if (!(b->flags & BPE_CUTS)) return encode_word(x, text, find_word);
     for (size_t i = 0; i < text.n;) {
         const size_t end = word_end(b, text, i);
-        TRY(encode_word(x, slice_part(text, i, end)));
+        TRY(encode_word(x, slice_part(text, i, end), find_word));
         i = end;
     }
     return OK;

@@ -27,6 +27,8 @@ extern const token_model bpe_model;
 /* Import, in bpe_import.c. */
 extern const char *const bpe_keys[];
 status bpe_import(importer *in, const json_t *model, error *e);
+/* Fills SECTION_MODEL from the tokens, the merges and what is filled in of *b: flags, unknown. */
+status bpe_build(importer *in, bpe_tables *b, error *e);
 
 /* Merges the symbols in place; the new number of them in list->n. `work` is scratch. */
 status bpe_merge(const tokenizer *t, id_list *symbols, buffer *work, error *e);

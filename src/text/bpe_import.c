@@ -1,5 +1,4 @@
 /* bpe_import.c: the model "BPE" of tokenizer.json: vocabulary, merges, and tables that save work when encoding. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "text/bpe.h"
@@ -8,27 +7,6 @@
 
 const char *const bpe_keys[] = {
     "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges", NULL};
-
-static status import_vocab(importer *in, const json_t *model, error *e) {
-    json_t *vocab = json_object_get(model, "vocab"), *value;
-    const char *key;
-    size_t length;
-    if (!json_is_object(vocab)) return fail(e, E_FILE, "BPE: \"vocab\" is not an object");
-    in->ids = vocab;
-    json_object_keylen_foreach(vocab, key, length, value) {
-        const int64_t id = json_integer_value(value);
-        if (!json_is_integer(value) || id < 0 || id >= VOCAB_MAX) {
-            return fail(e, E_FILE, "BPE: token \"%.60s\" has an id that is not a number from 0 to %d", key, VOCAB_MAX - 1);
-        }
-        TRY(import_ids(in, (size_t)id + 1, e));
-        draft_token *token = &in->tokens[id];
-        if (token->flags & TOKEN_PRESENT) {
-            return fail(e, E_FILE, "BPE: tokens \"%.60s\" and \"%.60s\" have the same id %lld", (const char *)token->content.p, key, (long long)id);
-        }
-        *token = (draft_token){{(const uint8_t *)key, length}, TOKEN_PRESENT};
-    }
-    return OK;
-}
 
 /* ["a", "b"], or "a b" in older files. */
 static status read_merge(const json_t *merge, size_t rank, slice *left, slice *right, error *e) {
@@ -81,14 +59,6 @@ static status import_merges(importer *in, const json_t *model, error *e) {
     return s;
 }
 
-static void find_fallback(const importer *in, bpe_tables *b) {
-    for (unsigned i = 0; i < 256; i++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", i);
-        b->fallback[i] = b->flags & BPE_BYTE_FALLBACK ? import_id(in, slice_of(name)) : -1;
-    }
-}
-
 static status find_symbols(const importer *in, bpe_tables *b, error *e) {
     buffer spelled = {0};
     status s = OK;
@@ -126,7 +96,7 @@ static void find_cuts(const importer *in, bpe_tables *b) {
 
 static status import_options(importer *in, const json_t *model, bpe_tables *b, error *e) {
     static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
-    const json_t *dropout = json_object_get(model, "dropout"), *unknown = json_object_get(model, "unk_token");
+    const json_t *dropout = json_object_get(model, "dropout");
     bool fuse = false, ignore = false, fallback = false;
     TRY(field_flag(model, "BPE", "fuse_unk", &fuse, e));
     TRY(field_flag(model, "BPE", "ignore_merges", &ignore, e));
@@ -138,26 +108,27 @@ static status import_options(importer *in, const json_t *model, bpe_tables *b, e
         const json_t *affix = json_object_get(model, affixes[i]);
         if (affix && !json_is_null(affix) && json_string_length(affix) != 0) return fail(e, E_FILE, "BPE: \"%s\" is not supported", affixes[i]);
     }
-    if (json_is_string(unknown)) {
-        b->unknown = import_id(in, slice_of_json(unknown));
-        if (b->unknown < 0) return fail(e, E_FILE, "BPE: unk_token \"%.60s\" is not in the vocabulary", json_string_value(unknown));
-    }
+    TRY(import_unknown(in, model, "BPE", &b->unknown, e));
     b->flags = (fuse ? BPE_FUSE_UNKNOWN : 0u) | (ignore ? (uint32_t)BPE_IGNORE_MERGES : 0u) | (fallback ? (uint32_t)BPE_BYTE_FALLBACK : 0u);
     return OK;
 }
 
-status bpe_import(importer *in, const json_t *model, error *e) {
-    bpe_tables b = {.unknown = -1};
-    TRY(import_vocab(in, model, e));
-    TRY(import_merges(in, model, e));
-    TRY(import_options(in, model, &b, e));
-    find_fallback(in, &b);
-    TRY(find_symbols(in, &b, e));
-    find_cuts(in, &b);
-    if (in->flags & BLOCK_BYTES && b.flags & BPE_BYTE_FALLBACK) {
+status bpe_build(importer *in, bpe_tables *b, error *e) {
+    import_fallback(in, b->flags & BPE_BYTE_FALLBACK, b->fallback);
+    TRY(find_symbols(in, b, e));
+    find_cuts(in, b);
+    if (in->flags & BLOCK_BYTES && b->flags & BPE_BYTE_FALLBACK) {
         for (unsigned i = 0; i < 256; i++) {
-            if (b.symbols[i] < 0) return fail(e, E_FILE, "BPE: byte_fallback behind ByteLevel without all bytes in the vocabulary is not supported");
+            if (b->symbols[i] < 0) return fail(e, E_FILE, "BPE: byte_fallback behind ByteLevel without all bytes in the vocabulary is not supported");
         }
     }
-    return buffer_add(&in->model, &b, sizeof b, e);
+    return buffer_add(&in->model, b, sizeof *b, e);
+}
+
+status bpe_import(importer *in, const json_t *model, error *e) {
+    bpe_tables b = {.unknown = -1};
+    TRY(import_vocab(in, model, "BPE", e));
+    TRY(import_merges(in, model, e));
+    TRY(import_options(in, model, &b, e));
+    return bpe_build(in, &b, e);
 }

@@ -29,7 +29,7 @@ static void merge_short(const tokenizer *t, id_list *symbols) {
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++) {
-            if (merges[i] < merges[best]) best = i;
+            if (merges[i] >> 32 < merges[best] >> 32) best = i;
         }
         if (merges[best] == NO_MERGE) break;
         ids[best] = (int32_t)(uint32_t)merges[best];

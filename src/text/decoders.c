@@ -182,6 +182,54 @@ static status decode_metaspace(const stage *s, decoder *d, slice text, bool end)
     return pass(s, d, buffer_slice(&st->out), true);
 }
 
+/* ---- WordPiece: a space before every token but the first and those that go on a word; what the space spoils is mended token by token ---- */
+
+enum { WORDPIECE_CLEANUP = 1 << 0 };
+
+static const char *const cleanups[][2] = {{" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+                                          {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+
+static status wordpiece_import(importer *in, const json_t *options, stage_record *out, error *e) {
+    slice prefix;
+    bool cleanup = true;
+    TRY(field_text(options, "WordPiece", "prefix", &prefix, e));
+    TRY(field_flag(options, "WordPiece", "cleanup", &cleanup, e));
+    out->flags = cleanup ? (uint32_t)WORDPIECE_CLEANUP : 0;
+    return import_text(in, prefix, &out->text[0], e);
+}
+
+/* Replaces every `from` in b[0 .. n) by `to`, which is not longer. */
+static size_t mend(uint8_t *b, size_t n, slice from, slice to) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n;) {
+        const bool there = n - i >= from.n && memcmp(b + i, from.p, from.n) == 0;
+        if (there) memcpy(b + kept, to.p, to.n);
+        if (!there) b[kept] = b[i];
+        kept += there ? to.n : 1;
+        i += there ? from.n : 1;
+    }
+    return kept;
+}
+
+static status decode_wordpiece(const stage *s, decoder *d, slice text, bool end) {
+    decoder_state *st = state(s, d);
+    const slice prefix = s->text[0];
+    bool whole;
+    TRY(gather(s, d, &text, end, &whole));
+    if (!whole) return OK;
+    st->out.n = 0;
+    if (st->count && begins_with(text, prefix)) {
+        text = slice_part(text, prefix.n, text.n);
+    } else if (st->count) {
+        TRY(buffer_add(&st->out, " ", 1, d->e));
+    }
+    st->count = 1;
+    TRY(buffer_add(&st->out, text.p, text.n, d->e));
+    for (size_t i = 0; s->record->flags & WORDPIECE_CLEANUP && i < sizeof cleanups / sizeof cleanups[0]; i++)
+        st->out.n = mend(st->out.p, st->out.n, slice_of(cleanups[i][0]), slice_of(cleanups[i][1]));
+    return pass(s, d, buffer_slice(&st->out), true);
+}
+
 /* ---- no decoder: tokens with spaces between them ---- */
 
 static status decode_join(const stage *s, decoder *d, slice text, bool end) {
@@ -196,6 +244,7 @@ static const char *const no_keys[] = {NULL};
 static const char *const replace_keys[] = {"pattern", "content", NULL};
 static const char *const strip_keys[] = {"content", "start", "stop", NULL};
 static const char *const bytelevel_keys[] = {"add_prefix_space", "trim_offsets", "use_regex", NULL};
+static const char *const wordpiece_keys[] = {"prefix", "cleanup", NULL};
 static const char *const metaspace_keys[] = {"replacement", "prepend_scheme", "add_prefix_space", "split", "str_rep", NULL};
 
 static const stage_kind kind_replace = {
@@ -206,8 +255,9 @@ static const stage_kind kind_strip = {.type = "Strip", .keys = strip_keys, .impo
 static const stage_kind kind_bytelevel = {.type = "ByteLevel", .keys = bytelevel_keys, .decode = decode_bytelevel, .finish = finish_bytelevel};
 static const stage_kind kind_metaspace = {
     .type = "Metaspace", .keys = metaspace_keys, .import = import_metaspace, .check = check_metaspace, .decode = decode_metaspace};
+static const stage_kind kind_wordpiece = {.type = "WordPiece", .keys = wordpiece_keys, .import = wordpiece_import, .decode = decode_wordpiece};
 const stage_kind decoder_join = {.type = "(spaces)", .decode = decode_join};
 
 const stage_kind *const decoder_kinds[] = {
-    &kind_replace, &kind_bytes, &kind_fuse, &kind_strip, &kind_bytelevel, &kind_metaspace, &decoder_join, NULL,
+    &kind_replace, &kind_bytes, &kind_fuse, &kind_strip, &kind_bytelevel, &kind_metaspace, &kind_wordpiece, &decoder_join, NULL,
 };

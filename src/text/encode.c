@@ -18,6 +18,7 @@ void encoder_free(encoder *x) {
     buffer_free(&x->repaired);
     buffer_free(&x->normal[0]);
     buffer_free(&x->normal[1]);
+    buffer_free(&x->form);
     for (size_t i = 0; i < STAGES_MAX; i++) buffer_free(&x->split[i]);
     buffer_free(&x->work);
     free(x->symbols.ids);
@@ -138,6 +139,7 @@ static status split_first(encoder *x, piece p) {
 }
 
 static status normalize_piece(encoder *x, piece p) {
+    x->first = p.first;
     TRY(normalize_text(x, &x->t->normalizers, &p.text));
     return take_added(x, &x->t->view.normal, p, split_first);
 }

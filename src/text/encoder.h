@@ -37,8 +37,11 @@ struct encoder {
     id_list *out;
     error *e;
     unsigned flags;
+    bool first; /* what is normalized begins where the whole text begins */
+    bool bare;  /* it is an added token, not a text */
     matcher matcher;
     buffer repaired, normal[2], split[STAGES_MAX];
+    buffer form;     /* of a normalizer that goes over the text twice */
     id_list symbols; /* of the word that is being merged */
     buffer work;     /* of the model: links and heap of a long word */
     cached *cache;
@@ -52,8 +55,9 @@ struct token_model {
     status (*import)(importer *in, const json_t *model, error *e); /* vocabulary and what it keeps in SECTION_MODEL */
     status (*check)(tokenizer *t, error *e);                       /* a block from a file */
     status (*encode)(encoder *x, slice text);                      /* appends the ids of a piece */
-    bool (*whole)(encoder *x, int32_t id);                         /* does the token's own text give the token? */
+    bool (*whole)(encoder *x, int32_t id);                         /* does the token's own text give the token? NULL: it makes no use of the answer */
 };
+extern const token_model wordpiece_model;
 extern const token_model *const token_models[]; /* NULL-terminated: the list */
 const token_model *model_find(const char *type);
 
@@ -69,6 +73,10 @@ status encode_piece(encoder *x, size_t index, piece p);
 
 /* Runs the normalizers. The result is borrowed: from text or from the encoder. */
 status normalize_text(encoder *x, const stage_list *normalizers, slice *text);
+
+/* Appends the ids of a word of the model, from the cache if it is there, else from `find`, which leaves them in x->symbols. */
+typedef status find_ids(encoder *x, slice word);
+status encode_word(encoder *x, slice word, find_ids *find);
 
 static inline status encoder_put(encoder *x, int32_t id) {
     TRY(ids_reserve(x->out, 1, x->e));

@@ -1,10 +1,11 @@
-/* import.c: tokenizer_compile: tokenizer.json and tokenizer_config.json to a block. */
+/* import.c: tokenizer_compile: tokenizer.json, or tokenizer.model, and the files beside it to a block. */
 #include "text/import.h"
 
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "text/encoder.h"
+#include "text/spm.h"
 
 enum { JSON_BYTES_MAX = 1 << 28, SEQUENCE_DEPTH = 8 };
 
@@ -82,17 +83,23 @@ static status import_template(importer *in, error *e) {
 }
 
 /* The id of "bos_token": "<s>" or {"content": "<s>"}; -1. */
-static int32_t config_token(const importer *in, const char *key) {
-    const json_t *token = json_object_get(in->config, key);
+static int32_t token_named(const importer *in, const json_t *names, const char *key) {
+    const json_t *token = json_object_get(names, key);
     if (json_is_object(token)) token = json_object_get(token, "content");
     return json_is_string(token) ? import_id(in, slice_of_json(token)) : -1;
+}
+
+void import_special_ids(importer *in) {
+    in->bos = token_named(in, in->config, "bos_token");
+    in->eos = token_named(in, in->config, "eos_token");
+    if (!json_object_get(in->config, "bos_token")) in->bos = token_named(in, in->special, "bos_token");
+    if (!json_object_get(in->config, "eos_token")) in->eos = token_named(in, in->special, "eos_token");
 }
 
 static status import_config(importer *in, error *e) {
     bool add_bos = false;
     TRY(field_flag(in->config, "tokenizer_config.json", "add_bos_token", &add_bos, e));
-    in->bos = config_token(in, "bos_token");
-    in->eos = config_token(in, "eos_token");
+    import_special_ids(in);
     if (add_bos && in->bos >= 0) in->flags |= BLOCK_ADD_BOS;
     return OK;
 }
@@ -105,7 +112,7 @@ static status mark_whole(uint8_t *block, size_t size, error *e) {
     const status s = x ? OK : fail(e, E_MEMORY, "no memory for an encoder");
     uint16_t *flags = (uint16_t *)(void *)(block + t->view.header->sections[SECTION_FLAGS].offset);
     const unsigned wanted = TOKEN_PRESENT | (t->view.header->flags & BLOCK_BYTES ? TOKEN_MAPPED : 0u);
-    for (size_t id = 0; x && id < t->view.n_ids; id++) {
+    for (size_t id = 0; x && t->model->whole && id < t->view.n_ids; id++) {
         if ((flags[id] & wanted) == wanted && t->model->whole(x, (int32_t)id)) flags[id] |= TOKEN_WHOLE;
     }
     encoder_free(x);
@@ -113,21 +120,40 @@ static status mark_whole(uint8_t *block, size_t size, error *e) {
     return s;
 }
 
-static status import_all(importer *in, uint8_t **block, size_t *size, error *e) {
+static status import_json(importer *in, error *e) {
     TRY(fields_known(in->root, "tokenizer.json", root_keys, e));
     TRY(import_stages(in, e));
     TRY(import_model(in, e));
     TRY(import_added(in, e));
     TRY(import_template(in, e));
-    TRY(import_config(in, e));
-    TRY(importer_assemble(in, block, size, e));
-    return mark_whole(*block, *size, e);
+    return import_config(in, e);
 }
 
-static status parse(json_t **out, const char *name, const char *text, size_t size, error *e) {
-    if (size > JSON_BYTES_MAX) return fail(e, E_FILE, "%s: %zu bytes are more than %d", name, size, JSON_BYTES_MAX);
-    if (json_parse(out, text, size, JSON_VALUES, e) != OK) return e ? fail_in(e, name) : E_FILE;
+static status parse(json_t **out, const char *name, tokenizer_file file, error *e) {
+    if (file.size > JSON_BYTES_MAX) return fail(e, E_FILE, "%s: %zu bytes are more than %d", name, file.size, JSON_BYTES_MAX);
+    if (json_parse(out, file.text, file.size, JSON_VALUES, e) != OK) return e ? fail_in(e, name) : E_FILE;
     return json_is_object(*out) ? OK : fail(e, E_FILE, "%s: not an object", name);
+}
+
+static status parse_others(importer *in, const tokenizer_files *files, error *e) {
+    if (files->config.text) TRY(parse(&in->config, "tokenizer_config.json", files->config, e));
+    if (files->special_tokens.text) TRY(parse(&in->special, "special_tokens_map.json", files->special_tokens, e));
+    if (files->added_tokens.text) TRY(parse(&in->more, "added_tokens.json", files->added_tokens, e));
+    return OK;
+}
+
+static status import_files(importer *in, const tokenizer_files *files, error *e) {
+    const slice file = {(const uint8_t *)files->tokenizer.text, files->tokenizer.size};
+    if (!spm_is(file)) {
+        TRY(parse(&in->root, "tokenizer.json", files->tokenizer, e));
+        TRY(parse_others(in, files, e));
+        return import_json(in, e);
+    }
+    TRY(parse_others(in, files, e));
+    in->root = json_object();
+    if (!in->root) return fail(e, E_MEMORY, "no memory to read tokenizer.model");
+    const status s = spm_import(in, file, e);
+    return s == OK || !e ? s : fail_in(e, "tokenizer.model");
 }
 
 static void importer_close(importer *in) {
@@ -139,19 +165,21 @@ static void importer_close(importer *in) {
     buffer_free(&in->text);
     buffer_free(&in->model);
     json_decref(in->config);
+    json_decref(in->special);
+    json_decref(in->more);
     json_decref(in->root);
     free(in);
 }
 
-status tokenizer_compile(const char *json, size_t json_size, const char *config, size_t config_size, uint8_t **block, size_t *size, error *e) {
+status tokenizer_compile_files(const tokenizer_files *files, uint8_t **block, size_t *size, error *e) {
     importer *in = calloc(1, sizeof *in);
     *block = NULL;
     *size = 0;
-    if (!in) return fail(e, E_MEMORY, "no memory to read tokenizer.json");
+    if (!in) return fail(e, E_MEMORY, "no memory to read a tokenizer");
     in->bos = in->eos = -1;
-    status s = parse(&in->root, "tokenizer.json", json, json_size, e);
-    if (s == OK && config) s = parse(&in->config, "tokenizer_config.json", config, config_size, e);
-    if (s == OK) s = import_all(in, block, size, e);
+    status s = import_files(in, files, e);
+    if (s == OK) s = importer_assemble(in, block, size, e);
+    if (s == OK) s = mark_whole(*block, *size, e);
     importer_close(in);
     if (s != OK) {
         free(*block);
@@ -159,4 +187,8 @@ status tokenizer_compile(const char *json, size_t json_size, const char *config,
         *size = 0;
     }
     return s;
+}
+
+status tokenizer_compile(const char *json, size_t json_size, const char *config, size_t config_size, uint8_t **block, size_t *size, error *e) {
+    return tokenizer_compile_files(&(tokenizer_files){.tokenizer = {json, json_size}, .config = {config, config_size}}, block, size, e);
 }

@@ -10,6 +10,8 @@
 
 typedef enum stage_sort { SORT_NORMALIZER, SORT_SPLITTER, SORT_DECODER, SORTS } stage_sort;
 
+enum { DRAFT_ASIDE = 1 << 16 }; /* of a draft, above the flags that are stored: no text becomes this token in the model */
+
 typedef struct draft_token {
     slice content; /* borrowed from the JSON or from importer.kept; p NULL: no token has this id */
     unsigned flags;
@@ -23,8 +25,10 @@ typedef struct added_token {
 } added_token;
 
 struct importer {
-    json_t *root, *config;
-    json_t *ids; /* content -> id, of the vocabulary and the added tokens; borrowed from root */
+    json_t *root, *config;  /* tokenizer.json, tokenizer_config.json */
+    json_t *special, *more; /* special_tokens_map.json, added_tokens.json */
+    json_t *ids;            /* content -> id, of the vocabulary and the added tokens; borrowed from root */
+    size_t n_vocab;         /* of tokens before the added ones */
     draft_token *tokens;
     size_t n_ids;
     added_token *added; /* in the order of the file */
@@ -68,8 +72,19 @@ status import_replace(importer *in, const json_t *options, stage_record *out, er
 enum { METASPACE_SPLIT = 1 << 1, METASPACE_FIRST = 1 << 2, METASPACE_ALWAYS = 1 << 3, METASPACE_PREPENDS = METASPACE_FIRST | METASPACE_ALWAYS };
 status import_metaspace(importer *in, const json_t *options, stage_record *out, error *e);
 status check_metaspace(const stage *s, error *e);
+/* Parts of models; `what` names one in messages. "vocab": {token: id} to tokens and ids. */
+status import_vocab(importer *in, const json_t *model, const char *what, error *e);
+/* Makes tokens with ids below n, empty yet, and an empty list of ids. */
+status import_list(importer *in, size_t n, error *e);
+/* "unk_token": its id; *id stays if there is none. */
+status import_unknown(const importer *in, const json_t *model, const char *what, int32_t *id, error *e);
+/* Ids of <0x00> ... <0xFF>; -1 where there is none, or for all if they are not wanted. */
+void import_fallback(const importer *in, bool wanted, int32_t fallback[256]);
+/* The trie of the model's tokens in an empty buffer, and the bytes of the longest. */
+status import_vocab_trie(const importer *in, buffer *out, uint32_t *longest, error *e);
 /* Id of a token's content; -1. */
 int32_t import_id(const importer *in, slice content);
+enum { IDS_STEP = 4096 }; /* there is room for n_ids, rounded up to it */
 /* Makes room for ids below n. E_FILE if that leaves far more holes than there are tokens. */
 status import_ids(importer *in, size_t n, error *e);
 
@@ -83,11 +98,15 @@ extern const processor_kind *const processor_kinds[];
 /* `inner`: it stands in a Sequence. */
 status import_processor(importer *in, const json_t *processor, bool inner, error *e);
 
+/* bos and eos, by the names that tokenizer_config.json, or else special_tokens_map.json, gives them; -1. */
+void import_special_ids(importer *in);
 /* Parts of the import, in this order. */
 status import_added(importer *in, error *e);
-/* Appends the trie of the tokens that are matched after normalization, or before it, to out. Of tokens with the same
- * text, which normalization can bring about, the last in the file wins (in the reference it is chance). */
-status trie_build(const importer *in, bool normalized, buffer *out, error *e);
+/* Makes the trie of n tokens, which it sorts, in an empty buffer. Of tokens with the same text, which normalization can bring about, the last wins (in the
+ * reference it is chance). */
+status trie_build(const added_token **tokens, size_t n, buffer *out, error *e);
+/* The trie of the tokens that are matched after normalization, or before it. */
+status trie_of_added(const importer *in, bool normalized, buffer *out, error *e);
 /* The block of what was collected; the caller frees it. */
 status importer_assemble(const importer *in, uint8_t **block, size_t *size, error *e);
 

@@ -1,6 +1,7 @@
 /* import_added.c: "added_tokens" of tokenizer.json. */
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "text/encoder.h"
 #include "text/import.h"
 
@@ -16,11 +17,10 @@ typedef struct added_flag {
 static const added_flag added_flags[] = {{"single_word", TOKEN_WORD}, {"lstrip", TOKEN_LSTRIP}, {"rstrip", TOKEN_RSTRIP}, {"special", TOKEN_SPECIAL}};
 
 status import_ids(importer *in, size_t n, error *e) {
-    static size_t const step = 4096;
     if (n <= in->n_ids) return OK;
     if (n > json_object_size(in->ids) * 4 + HOLES_MAX)
         return fail(e, E_FILE, "id %zu is far beyond the %zu tokens", n - 1, json_object_size(in->ids));
-    const size_t before = (in->n_ids + step - 1) / step * step, room = (n + step - 1) / step * step;
+    const size_t before = round_up(in->n_ids, IDS_STEP), room = round_up(n, IDS_STEP);
     if (room > before) {
         draft_token *tokens = realloc(in->tokens, (room > before * 2 ? room : before * 2) * sizeof *tokens);
         if (!tokens) return fail(e, E_MEMORY, "no memory for %zu tokens", n);
@@ -111,7 +111,7 @@ status import_added(importer *in, error *e) {
         encoder_free(x);
         return fail(e, E_MEMORY, "no memory for %zu added tokens", n);
     }
-    int64_t next = (int64_t)json_object_size(in->ids);
+    int64_t next = (int64_t)in->n_vocab;
     status s = OK;
     for (size_t i = 0; s == OK && i < n; i++) s = import_token(in, json_array_get(list, i), &next, e);
     stage_list normalizers = {0};
@@ -120,6 +120,7 @@ status import_added(importer *in, error *e) {
                         buffer_slice(&in->text), e);
     }
     x->e = e;
+    x->bare = true;
     if (s == OK) s = normalize_added(in, &normalizers, x, e);
     stages_close(&normalizers);
     encoder_free(x);

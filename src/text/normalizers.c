@@ -1,8 +1,10 @@
 /* normalizers.c: what is done to text before it is split. */
 #include <utf8proc.h>
 
+#include "text/bert.h"
 #include "text/encoder.h"
 #include "text/import.h"
+#include "text/precompiled.h"
 #include "text/unicode.h"
 
 static status normalize_form(slice *text, buffer *scratch, unicode_form form, error *e) {
@@ -48,19 +50,24 @@ static uint32_t small_letter(uint32_t c) {
 }
 
 /* Each character alone, so no final sigma; U+0130 is the one that becomes two. */
+status lower_text(buffer *out, slice text, error *e) {
+    TRY(buffer_reserve(out, text.n * 2, e));
+    for (size_t i = 0; i < text.n; i += utf8_length(text.p[i])) {
+        const uint32_t c = utf8_get(text.p + i);
+        if (c == 0x130) {
+            TRY(buffer_add(out, "i\xcc\x87", 3, e));
+            continue;
+        }
+        TRY(buffer_reserve(out, 4, e));
+        out->n += utf8_put(out->p + out->n, small_letter(c));
+    }
+    return OK;
+}
+
 static status lowercase(const stage *s, encoder *x, slice *text, buffer *scratch, error *e) {
     (void)s, (void)x;
     scratch->n = 0;
-    TRY(buffer_reserve(scratch, text->n * 2, e));
-    for (size_t i = 0; i < text->n; i += utf8_length(text->p[i])) {
-        const uint32_t c = utf8_get(text->p + i);
-        if (c == 0x130) {
-            TRY(buffer_add(scratch, "i\xcc\x87", 3, e));
-            continue;
-        }
-        TRY(buffer_reserve(scratch, 4, e));
-        scratch->n += utf8_put(scratch->p + scratch->n, small_letter(c));
-    }
+    TRY(lower_text(scratch, *text, e));
     *text = buffer_slice(scratch);
     return OK;
 }
@@ -126,5 +133,6 @@ static const stage_kind kind_replace = {
 static const stage_kind kind_strip = {.type = "Strip", .keys = strip_keys, .import = strip_import, .normalize = strip};
 
 const stage_kind *const normalizer_kinds[] = {
-    &kind_nfc, &kind_nfd, &kind_nfkc, &kind_nfkd, &kind_lowercase, &kind_prepend, &kind_replace, &kind_strip, NULL,
+    &kind_nfc,   &kind_nfd,         &kind_nfkc,          &kind_nfkd, &kind_lowercase,     &kind_prepend, &kind_replace,
+    &kind_strip, &kind_precompiled, &kind_sentencepiece, &kind_bert, &kind_strip_accents, NULL,
 };

@@ -52,6 +52,24 @@ static status processor_template(importer *in, const json_t *options, error *e) 
     return in->n_template ? OK : fail(e, E_FILE, "TemplateProcessing: \"single\" is empty");
 }
 
+/* {"sep": ["</s>", 2], "cls": ["<s>", 0]}: the id of such a pair. */
+static status add_pair(importer *in, const char *what, const json_t *pair, error *e) {
+    const json_t *id = json_array_get(pair, 1);
+    const int64_t n = json_integer_value(id);
+    if (!json_is_integer(id) || n < 0 || (size_t)n >= in->n_ids) return fail(e, E_FILE, "%s: \"cls\" or \"sep\" is not a token with its id", what);
+    return add_part(in, n, e);
+}
+
+/* Both put cls before a text and sep behind it. */
+static status processor_bert(importer *in, const json_t *options, error *e) {
+    const char *what = json_string_value(json_object_get(options, "type"));
+    if (in->n_template) return fail(e, E_FILE, "%s after another post-processor is not supported", what);
+    TRY(add_pair(in, what, json_object_get(options, "cls"), e));
+    TRY(add_part(in, TEMPLATE_TEXT, e));
+    return add_pair(in, what, json_object_get(options, "sep"), e);
+}
+
+static const char *const bert_keys[] = {"sep", "cls", "trim_offsets", "add_prefix_space", NULL};
 static const char *const bytelevel_keys[] = {"add_prefix_space", "trim_offsets", "use_regex", NULL};
 static const char *const sequence_keys[] = {"processors", NULL};
 static const char *const template_keys[] = {"single", "pair", "special_tokens", NULL};
@@ -60,7 +78,10 @@ static const processor_kind kind_bytelevel = {"ByteLevel", bytelevel_keys, proce
 static const processor_kind kind_sequence = {"Sequence", sequence_keys, processor_sequence};
 static const processor_kind kind_template = {"TemplateProcessing", template_keys, processor_template};
 
-const processor_kind *const processor_kinds[] = {&kind_bytelevel, &kind_sequence, &kind_template, NULL};
+static const processor_kind kind_bert = {"BertProcessing", bert_keys, processor_bert};
+static const processor_kind kind_roberta = {"RobertaProcessing", bert_keys, processor_bert};
+
+const processor_kind *const processor_kinds[] = {&kind_bytelevel, &kind_sequence, &kind_template, &kind_bert, &kind_roberta, NULL};
 
 status import_processor(importer *in, const json_t *processor, bool inner, error *e) {
     const char *type;

@@ -1,4 +1,5 @@
 /* splitters.c: pre-tokenizers, which cut text into the pieces that the model reads one by one. */
+#include "text/bert.h"
 #include "text/encoder.h"
 #include "text/import.h"
 #include "text/unicode.h"
@@ -281,4 +282,7 @@ static const stage_kind kind_metaspace = {.type = "Metaspace",
                                           .searches = stage_searches,
                                           .split = metaspace};
 
-const stage_kind *const splitter_kinds[] = {&kind_split, &kind_digits, &kind_bytelevel, &kind_metaspace, NULL};
+const stage_kind *const splitter_kinds[] = {
+    &kind_split,     &kind_digits, &kind_bytelevel, &kind_metaspace, &kind_bert_splitter, &kind_whitespace_split, &kind_whitespace, &kind_punctuation,
+    &kind_delimiter, NULL,
+};

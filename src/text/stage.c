@@ -20,7 +20,8 @@ static status bind_text(stage *s, slice text, error *e) {
         const stage_text t = s->record->text[i];
         if (t.offset > text.n || t.bytes > text.n - t.offset) return fail(e, E_FILE, "tokenizer: text of %s lies outside the block", s->kind->type);
         s->text[i] = slice_part(text, t.offset, (size_t)t.offset + t.bytes);
-        if (utf8_valid(s->text[i]) != s->text[i].n) return fail(e, E_FILE, "tokenizer: text of %s is not UTF-8", s->kind->type);
+        if (!(i == 0 && s->kind->binary) && utf8_valid(s->text[i]) != s->text[i].n)
+            return fail(e, E_FILE, "tokenizer: text of %s is not UTF-8", s->kind->type);
     }
     return OK;
 }

@@ -24,7 +24,8 @@ typedef struct piece {
 
 typedef struct stage_kind {
     const char *type;                                                                        /* as in tokenizer.json and in the block */
-    const char *const *keys;                                                                 /* options it knows; NULL-terminated */
+    const char *const *keys;                                                                 /* options it knows; NULL: not of tokenizer.json */
+    bool binary;                                                                             /* text[0] holds bytes, not text */
     status (*import)(importer *in, const json_t *options, stage_record *out, error *e);      /* may empty out->type: nothing to do at run time */
     status (*check)(const stage *s, error *e);                                               /* of a record from a file; may be NULL */
     bool (*searches)(const stage_record *r);                                                 /* does text[0] hold a pattern? NULL: no */

@@ -6,8 +6,9 @@
 #include "text/bpe.h"
 #include "text/encoder.h"
 #include "text/import.h"
+#include "text/unigram.h"
 
-const token_model *const token_models[] = {&bpe_model, NULL};
+const token_model *const token_models[] = {&bpe_model, &unigram_model, &wordpiece_model, NULL};
 
 const token_model *model_find(const char *type) {
     const token_model *const *m = token_models;

@@ -1,8 +1,9 @@
 /* tokenizer.h: tokenizer.json executed as data, compiled once at conversion, then used straight from the mapping.
  *
- * tokenizer_compile reads tokenizer.json and tokenizer_config.json and writes one relocatable block of tables (vocabulary, merges, hash tables,
- * added tokens, pipeline of normalizers, pre-tokenizers, post-processor, decoder, regexes as text, chat template aside). What it does not know it
- * refuses by name. tokenizer_open checks the block's ranges once and uses it in place. Semantics: Hugging Face `tokenizers` 0.23. */
+ * tokenizer_compile reads tokenizer.json (or SentencePiece's tokenizer.model) and tokenizer_config.json and writes one relocatable block of tables
+ * (vocabulary, merges or scores, hash tables, added tokens, pipeline of normalizers, pre-tokenizers, post-processor, decoder, regexes as text, chat
+ * template aside). What it does not know it refuses by name. tokenizer_open checks the block's ranges once and uses it in place. Semantics: Hugging
+ * Face `tokenizers` 0.23; of tokenizer.model, SentencePiece 0.2. */
 #ifndef QBIN_TEXT_TOKENIZER_H
 #define QBIN_TEXT_TOKENIZER_H
 
@@ -13,6 +14,21 @@
 #include "base/error.h"
 
 typedef struct tokenizer tokenizer;
+
+typedef struct tokenizer_file { /* its bytes; text NULL: there is none */
+    const char *text;
+    size_t size;
+} tokenizer_file;
+
+typedef struct tokenizer_files {   /* of a model folder */
+    tokenizer_file tokenizer;      /* tokenizer.json, or SentencePiece's tokenizer.model */
+    tokenizer_file config;         /* tokenizer_config.json: add_bos_token, bos_token and the like */
+    tokenizer_file special_tokens; /* special_tokens_map.json: bos_token and eos_token where the config does not name them */
+    tokenizer_file added_tokens;   /* added_tokens.json: tokens that tokenizer.model does not have */
+} tokenizer_files;
+
+/* Compiles them to a block that the caller frees. E_FILE names what is not supported or malformed. */
+status tokenizer_compile_files(const tokenizer_files *files, uint8_t **block, size_t *size, error *e);
 
 /* Compiles the text of tokenizer.json (and of tokenizer_config.json: add_bos_token and the like; may be NULL) to a block that the caller frees. E_FILE
  * names what is not supported or malformed. */

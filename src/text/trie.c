@@ -1,4 +1,4 @@
-/* trie.c: builds the tries of added tokens, breadth first, so that the children of a node lie together. */
+/* trie.c: builds tries of tokens, breadth first, so that the children of a node lie together. */
 #include <stdlib.h>
 
 #include "text/import.h"
@@ -40,13 +40,7 @@ static status add_children(const added_token **tokens, range r, buffer *nodes, b
     return OK;
 }
 
-status trie_build(const importer *in, bool normalized, buffer *out, error *e) {
-    const added_token **tokens = calloc(in->n_added + 1, sizeof *tokens);
-    if (!tokens) return fail(e, E_MEMORY, "no memory for %zu added tokens", in->n_added);
-    size_t n = 0;
-    for (size_t i = 0; i < in->n_added; i++) {
-        if (in->added[i].normalized == normalized) tokens[n++] = &in->added[i];
-    }
+status trie_build(const added_token **tokens, size_t n, buffer *out, error *e) {
     qsort(tokens, n, sizeof(const added_token *), compare_tokens);
     buffer queue = {0};
     const trie_node root = {.id = -1};
@@ -59,6 +53,17 @@ status trie_build(const importer *in, bool normalized, buffer *out, error *e) {
         s = add_children(tokens, r, out, &queue, e);
     }
     buffer_free(&queue);
+    return s;
+}
+
+status trie_of_added(const importer *in, bool normalized, buffer *out, error *e) {
+    const added_token **tokens = calloc(in->n_added + 1, sizeof *tokens);
+    if (!tokens) return fail(e, E_MEMORY, "no memory for %zu added tokens", in->n_added);
+    size_t n = 0;
+    for (size_t i = 0; i < in->n_added; i++) {
+        if (in->added[i].normalized == normalized) tokens[n++] = &in->added[i];
+    }
+    const status s = trie_build(tokens, n, out, e);
     free(tokens);
     return s;
 }

@@ -74,8 +74,8 @@ static void use_damaged(const uint8_t *data, size_t n) {
 
 /* The small tokenizers, compiled when first asked for; kept to the end. */
 static const tokenizer *small(size_t i) {
-    static const char *const names[] = {"bytelevel-gpt2",  "bytelevel-llama3", "qwen-style",     "sentencepiece-bpe",
-                                        "metaspace-first", "gemma-style",      "deepseek-style", "added-flags"};
+    static const char *const names[] = {"bytelevel-gpt2", "bytelevel-llama3", "qwen-style", "sentencepiece-bpe", "metaspace-first", "gemma-style",
+                                        "deepseek-style", "added-flags",      "unigram",    "unigram-charsmap",  "wordpiece-bert"};
     enum { N = sizeof names / sizeof names[0] };
     static struct {
         tokenizer *t;
@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else if (data[0] == 'b') {
         use_damaged(data + 1, size - 1);
     } else {
-        encode(small(data[0] & 7), rest, size - 1 < TEXT_MAX ? size - 1 : TEXT_MAX, data[0] >> 3 & 7);
+        encode(small((data[0] & 7) + (data[0] >> 7) * 8u), rest, size - 1 < TEXT_MAX ? size - 1 : TEXT_MAX, data[0] >> 3 & 7);
     }
     return 0;
 }

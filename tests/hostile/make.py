@@ -11,6 +11,7 @@ tests/test_hostile.sh makes a model folder of each file and gives it to the real
     NAME.index.json     beside the two good shards
     NAME.gguf           as it is
     NAME.qbin           as it is
+    NAME.tokenizer.model  as it is, to tokenize
 
 The good model is a Llama with one layer. Checksums of a .qbin are made right with libxxhash, unless they are what is wrong.
 """
@@ -434,6 +435,27 @@ def qbins():
         put(name + ".model.qbin", qbin(table=table, data_bytes=size), message)
 
 
+# ---- tokenizer.model ----
+
+def piece(text, kind=1, score=0.0):
+    message = bytes([0x0a, len(text)]) + text + struct.pack("<Bf", 0x15, score) + bytes([0x18, kind])
+    return bytes([0x0a, len(message)]) + message
+
+
+def spm_models():
+    good = piece(b"<unk>", 2) + piece(b"a") + piece(b"b") + piece(b"ab", 1, -1.0)
+    bpe = bytes([0x12, 2, 0x18, 2])
+    put("half.tokenizer.model", good[:20], "a field longer than its message")
+    put("endless-number.tokenizer.model", good + b"\x10" + b"\xff" * 12, "a number without an end")
+    put("unknown-type.tokenizer.model", good + bytes([0x12, 2, 0x18, 4]), "type 4 is neither Unigram nor BPE")
+    put("no-unknown.tokenizer.model", piece(b"a") + bpe, "there is no unknown piece")
+    put("twice.tokenizer.model", good + piece(b"a") + bpe, "piece 4 is there twice")
+    put("not-utf8.tokenizer.model", good + piece(b"\xff") + bpe, "piece 4 is not text")
+    put("nan.tokenizer.model", good + piece(b"c", 1, float("nan")) + bpe, "piece 4 has a score that is not a number")
+    put("charsmap.tokenizer.model", good + bpe + b"\x1a\x07\x12\x05\xff\xff\xff\xff\x00", "a character map of 5 bytes is broken")
+
+
+spm_models()
 safetensors()
 configs()
 ggufs()
