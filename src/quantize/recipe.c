@@ -133,7 +133,8 @@ const builtin_recipe *recipe_builtin(const char *name) {
 }
 
 /* What the default gives to embedding, learned positions and head whose base format has fewer bits than 8: about one more, since a bit of theirs changes the
- * divergence five times as much as one of another matrix does (measured on the demo model, per weight and at 4 bits). What they multiply stays what base says. */
+ * divergence five times as much as one of another matrix does (measured on the demo model, per weight and at 4 bits). What they multiply stays what base
+ * says. */
 static status careful_format(format *out, const format *base, error *e) {
     static const char *const careful[] = {[1] = "q3", [2] = "q3", [3] = "q5", [4] = "q5", [5] = "q6", [6] = "q6"};
     *out = *base;
