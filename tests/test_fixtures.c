@@ -236,9 +236,10 @@ static const char table_head[] =
     "- **f32**: the largest difference of a logit, as a part of the largest logit, of the file converted to `f32`. The greatest of all instruction "
     "sets, which\n"
     "  give the same bits. **f16 cache**: the same with keys and values in 16 bits.\n"
-    "- **q8 ... ternary**: the mean divergence (nats) of the file converted to that format. Weights of these models are random, so that few bits "
-    "cost more than\n"
-    "  they do with trained ones.\n\n";
+    "- **q8 ... ternary**: the cosine between the logits of the file converted to that format and the reference, 1 if they are alike. Weights of "
+    "these "
+    "models are random,\n"
+    "  so that few bits cost far more than they do with trained ones: it shows that every matrix runs in every format, not what a format costs.\n\n";
 
 static void write_table_head(FILE *out) {
     fprintf(out, "%s| architecture | models | compared with | f32 | f16 cache |", table_head);
