@@ -60,10 +60,11 @@ status arch_text_config(json_t **out, const json_t *root, error *e) {
     const json_t *text = json_object_get(root, "text_config");
     *out = NULL;
     TRY(json_to_object(root, "config", e));
-    if (!json_is_object(text)) {
+    if (!text || json_is_null(text)) {
         *out = json_incref((json_t *)(uintptr_t)root);
         return OK;
     }
+    TRY(json_to_object(text, "text_config", e));
     TRY(check_whole(root, e));
     *out = json_copy((json_t *)(uintptr_t)text);
     if (!*out) return fail(e, E_MEMORY, "no memory");
