@@ -12,6 +12,33 @@ void activation_layout(activation *a, arena *m, unsigned codes, size_t n, size_t
     }
 }
 
+/* As much for each token as one alone takes, which is whole lines: every group begins on one. */
+void activation_layout_apart(activation *a, arena *m, unsigned codes, size_t n, size_t k) {
+    for (act_code code = 0; code < ACT_CODES; code++) {
+        size_t values = 0, scales = 0, sums = 0;
+        if (codes & 1u << code) acts_bytes(code, 1, k, &values, &scales, &sums);
+        a->values[code] = arena_take(m, n, values);
+        a->scales[code] = arena_take(m, n, scales);
+        a->sums[code] = arena_take(m, n, sums);
+    }
+}
+
+static void *after(void *start, size_t bytes) {
+    return start ? (char *)start + bytes : NULL;
+}
+
+activation activation_apart(const activation *a, size_t first, size_t k) {
+    activation part;
+    for (act_code code = 0; code < ACT_CODES; code++) {
+        size_t values, scales, sums;
+        acts_bytes(code, 1, k, &values, &scales, &sums);
+        part.values[code] = after(a->values[code], first * values);
+        part.scales[code] = after(a->scales[code], first * scales);
+        part.sums[code] = after(a->sums[code], first * sums);
+    }
+    return part;
+}
+
 acts activation_acts(const activation *a, const kernels *table, act_code code, size_t n, size_t k) {
     return (acts){
         .code = code,

@@ -20,6 +20,10 @@ typedef struct encoding {        /* what the products of one input want it to be
 /* Takes room for up to n tokens of up to k values, in encodings `codes`. */
 void activation_layout(activation *a, arena *m, unsigned codes, size_t n, size_t k);
 
+/* The same for tokens that come in groups of any size, in a row: activation_apart is the part of the buffers from token `first` on, seen as a group's own. */
+void activation_layout_apart(activation *a, arena *m, unsigned codes, size_t n, size_t k);
+activation activation_apart(const activation *a, size_t first, size_t k);
+
 /* The buffers of one encoding, seen as n tokens of k values; a small value that each thread makes for itself. */
 acts activation_acts(const activation *a, const kernels *table, act_code code, size_t n, size_t k);
 

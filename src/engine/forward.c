@@ -4,7 +4,7 @@
  * another has made. A single token is normalised and encoded by every thread for itself: that is quicker than to wait. */
 #include <string.h>
 
-#include "engine/phase.h"
+#include "engine/experts.h"
 #include "engine/rotation.h"
 #include "file/input.h"
 
@@ -174,7 +174,11 @@ void forward(void *context, int thread) {
         barrier(&p, STEP_O);
         if (b->of->attn_post_norm.gain) add_normalized(&p, &b->of->attn_post_norm);
         normalize(&p, &b->of->mlp_norm, &b->mlp_in, input_index(i, INPUT_MLP));
-        mlp_run(&p, &b->mlp, input_index(i, INPUT_INNER));
+        if (b->experts) {
+            experts_run(&p, b);
+        } else {
+            mlp_run(&p, &b->mlp, input_index(i, INPUT_INNER));
+        }
         ask_to_stop(&p);
         barrier(&p, STEP_DOWN);
         if (s->halt) return;

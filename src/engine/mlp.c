@@ -15,17 +15,16 @@ static void activate(const session *s, float *gate, float *up, size_t rows) {
     s->gated(gate, gate, up, rows);
 }
 
-/* w->gate = the inner vector's rows of these groups */
-static void inner_rows(const phase *p, const mlp *m, const product *with, range groups, size_t ld) {
+void mlp_inner_rows(const phase *p, const mlp *m, const product *with, range groups, size_t ld) {
     const session *s = p->s;
     const size_t rows = rows_in(groups);
     worker *w = p->w;
     linear_rows(m->gate.w ? &m->gate : &m->up, with, groups, w->gate, ld);
     if (m->gate.w) {
         linear_rows(&m->up, with, groups, w->up, ld);
-        for (size_t t = 0; t < p->n; t++) activate(s, w->gate + t * ld, w->up + t * ld, rows);
+        for (size_t t = 0; t < with->n; t++) activate(s, w->gate + t * ld, w->up + t * ld, rows);
     } else {
-        for (size_t t = 0; t < p->n; t++) s->plain(w->gate + t * ld, w->gate + t * ld, rows);
+        for (size_t t = 0; t < with->n; t++) s->plain(w->gate + t * ld, w->gate + t * ld, rows);
     }
 }
 
@@ -51,7 +50,7 @@ static void inner_groups(const phase *p, const mlp *m, const product *with, rang
     const size_t inner = m->up.w->rows;
     for (range g = block_at(p, mine.begin, mine.end); g.begin < g.end; g = block_at(p, g.end, mine.end)) {
         const size_t begin = g.begin * TILE_ROWS, end = g.end * TILE_ROWS, ld = round_up(end - begin, TILE_K), tile = begin / TILE_K;
-        inner_rows(p, m, with, g, ld);
+        mlp_inner_rows(p, m, with, g, ld);
         const activation_part part = {.n = p->n, .k = inner, .t1 = p->n, .tile0 = tile, .tile1 = tile + ld / TILE_K};
         if (encodes_tokens(m->inner_in.codes)) {
             keep_rows(p, g, p->w->gate, ld);

@@ -5,16 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum dimension { DIM_HIDDEN, DIM_QUERY, DIM_KEY, DIM_INNER, DIM_VOCAB, DIM_CONTEXT, DIM_HEADS, DIM_HEAD, DIM_COUNT } dimension;
+typedef enum dimension {
+    DIM_HIDDEN,
+    DIM_QUERY,
+    DIM_KEY,
+    DIM_INNER,
+    DIM_EXPERT,
+    DIM_SHARED,
+    DIM_EXPERTS,
+    DIM_VOCAB,
+    DIM_CONTEXT,
+    DIM_HEADS,
+    DIM_HEAD,
+    DIM_COUNT
+} dimension;
 
 typedef struct shapes {
     uint64_t of[DIM_COUNT];
 } shapes;
 
-/* What a layer has. A matrix has a bias if the spec's flag says so. */
+/* What a part of a layer has. A matrix has a bias if the spec's flag says so. */
 typedef struct layer_matrix {
     const char *name;
-    size_t offset; /* of the weight in a layer */
+    size_t offset; /* of the weight in that part */
     dimension rows, k;
     size_t bias; /* of the flag in the spec */
 } layer_matrix;
@@ -26,13 +39,15 @@ static const layer_matrix attention_matrices[] = {
     {"o", offsetof(layer, o), DIM_HIDDEN, DIM_QUERY, offsetof(spec, output_bias)},
     {0},
 };
-static const layer_matrix gated_matrices[] = {
-    {"gate", offsetof(layer, mlp.gate), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
-    {"up", offsetof(layer, mlp.up), DIM_INNER, DIM_HIDDEN, offsetof(spec, mlp_bias)},
-    {"down", offsetof(layer, mlp.down), DIM_HIDDEN, DIM_INNER, offsetof(spec, mlp_bias)},
-    {0},
-};
+#define MLP_MATRICES(inner, bias)                                                   \
+    {"gate", offsetof(mlp_weights, gate), inner, DIM_HIDDEN, offsetof(spec, bias)}, \
+        {"up", offsetof(mlp_weights, up), inner, DIM_HIDDEN, offsetof(spec, bias)}, \
+        {"down", offsetof(mlp_weights, down), DIM_HIDDEN, inner, offsetof(spec, bias)}, {0},
+static const layer_matrix gated_matrices[] = {MLP_MATRICES(DIM_INNER, mlp_bias)};
 static const layer_matrix *const plain_matrices = gated_matrices + 1;
+static const layer_matrix expert_matrices[] = {MLP_MATRICES(DIM_EXPERT, expert_bias)};
+static const layer_matrix shared_matrices[] = {MLP_MATRICES(DIM_SHARED, expert_bias)};
+static const layer_matrix router_matrix[] = {{"router", offsetof(expert_weights, router), DIM_EXPERTS, DIM_HIDDEN, offsetof(spec, router_bias)}, {0}};
 
 typedef struct finder {
     const model *model;
@@ -119,31 +134,75 @@ static status find_norms(finder *f, uint32_t index, layer *l, error *e) {
     return OK;
 }
 
-static status find_matrices(finder *f, uint32_t index, const layer_matrix *list, layer *l, error *e) {
+/* The matrices of the list into the part that has them; `prefix` is put before their names. */
+static status find_matrices(finder *f, const char *prefix, const layer_matrix *list, void *part, error *e) {
     for (const layer_matrix *m = list; m->name; m++) {
-        weight *w = (weight *)(void *)((char *)l + m->offset);
+        weight *w = (weight *)(void *)((char *)part + m->offset);
         char name[TENSOR_NAME];
         bool biased;
         memcpy(&biased, (const char *)model_spec(f->model) + m->bias, sizeof biased);
-        snprintf(name, sizeof name, "layers.%u.%s", index, m->name);
+        snprintf(name, sizeof name, "%s%s", prefix, m->name);
         TRY(find_matrix(f, name, m->rows, m->k, w, e));
-        snprintf(name, sizeof name, "layers.%u.%s_bias", index, m->name);
+        snprintf(name, sizeof name, "%s%s_bias", prefix, m->name);
         if (biased) TRY(find_vector(f, name, m->rows, &w->bias, e));
     }
     return OK;
 }
 
-static status find_layer(finder *f, uint32_t index, layer *l, error *e) {
+static status find_experts(finder *f, const char *prefix, expert_weights *x, error *e) {
     const spec *s = model_spec(f->model);
     char name[TENSOR_NAME];
+    TRY(find_matrices(f, prefix, router_matrix, x, e));
+    for (uint32_t i = 0; i < s->n_experts; i++) {
+        snprintf(name, sizeof name, "%sexperts.%u.", prefix, i);
+        TRY(find_matrices(f, name, expert_matrices, &x->of[i], e));
+    }
+    if (!s->shared_intermediate) return OK;
+    snprintf(name, sizeof name, "%sshared.", prefix);
+    TRY(find_matrices(f, name, shared_matrices, &x->of[s->n_experts], e));
+    snprintf(name, sizeof name, "%sshared_gate", prefix);
+    return s->shared_gate ? find_vector(f, name, DIM_HIDDEN, &x->shared_gate, e) : OK;
+}
+
+/* All of them read the same input. */
+static status check_experts(const expert_weights *x, size_t n, error *e) {
+    const weight **readers = calloc(2 * n, sizeof *readers);
+    if (!readers) return fail(e, E_MEMORY, "no memory for %zu experts", n);
+    for (size_t i = 0; i < n; i++) {
+        readers[2 * i] = &x->of[i].gate;
+        readers[2 * i + 1] = &x->of[i].up;
+    }
+    const status result = check_shared(readers, 2 * n, e);
+    free(readers);
+    return result;
+}
+
+static status find_mlp(finder *f, uint32_t index, const char *prefix, layer *l, error *e) {
+    const spec *s = model_spec(f->model);
+    const weight *const readers[] = {&l->mlp.gate, &l->mlp.up};
+    if (!s->n_experts || (s->dense && s->dense[index])) {
+        TRY(find_matrices(f, prefix, s->plain_mlp ? plain_matrices : gated_matrices, &l->mlp, e));
+        return s->plain_mlp ? OK : check_shared(readers, sizeof readers / sizeof *readers, e);
+    }
+    const size_t n = s->n_experts + (s->shared_intermediate > 0);
+    l->experts = calloc(1, sizeof *l->experts);
+    if (l->experts) l->experts->of = calloc(n, sizeof *l->experts->of);
+    if (!l->experts || !l->experts->of) return fail(e, E_MEMORY, "no memory for %zu experts", n);
+    TRY(find_experts(f, prefix, l->experts, e));
+    return check_experts(l->experts, n, e);
+}
+
+static status find_layer(finder *f, uint32_t index, layer *l, error *e) {
+    const spec *s = model_spec(f->model);
+    const weight *const readers[] = {&l->q, &l->k, &l->v};
+    char prefix[32], name[TENSOR_NAME];
+    snprintf(prefix, sizeof prefix, "layers.%u.", index);
     TRY(find_norms(f, index, l, e));
-    TRY(find_matrices(f, index, attention_matrices, l, e));
-    TRY(find_matrices(f, index, s->plain_mlp ? plain_matrices : gated_matrices, l, e));
-    snprintf(name, sizeof name, "layers.%u.sinks", index);
+    TRY(find_matrices(f, prefix, attention_matrices, l, e));
+    TRY(check_shared(readers, sizeof readers / sizeof *readers, e));
+    snprintf(name, sizeof name, "%ssinks", prefix);
     if (s->sinks) TRY(find_vector(f, name, DIM_HEADS, &l->sinks, e));
-    const weight *const attn[] = {&l->q, &l->k, &l->v}, *const mlp[] = {&l->mlp.gate, &l->mlp.up};
-    TRY(check_shared(attn, sizeof attn / sizeof *attn, e));
-    return s->plain_mlp ? OK : check_shared(mlp, sizeof mlp / sizeof *mlp, e);
+    return find_mlp(f, index, prefix, l, e);
 }
 
 static status find_positions(finder *f, model *m, error *e) {
@@ -170,7 +229,6 @@ static status find_all(finder *f, model *m, error *e) {
 
 static status resolve(model *m, error *e) {
     const spec *s = model_spec(m);
-    if (s->n_experts) return fail(e, E_FILE, "the spec's 'n_experts' is not what this version can run");
     finder f = {.model = m, .used = calloc(m->file.n_tensors ? m->file.n_tensors : 1, sizeof *f.used)};
     m->layers = calloc(s->layers, sizeof *m->layers);
     if (!f.used || !m->layers) {
@@ -181,6 +239,9 @@ static status resolve(model *m, error *e) {
     f.shapes.of[DIM_QUERY] = (uint64_t)s->heads * s->head_dim;
     f.shapes.of[DIM_KEY] = (uint64_t)s->kv_heads * s->head_dim;
     f.shapes.of[DIM_INNER] = s->intermediate;
+    f.shapes.of[DIM_EXPERT] = s->expert_intermediate;
+    f.shapes.of[DIM_SHARED] = s->shared_intermediate;
+    f.shapes.of[DIM_EXPERTS] = s->n_experts;
     f.shapes.of[DIM_VOCAB] = s->vocab;
     f.shapes.of[DIM_CONTEXT] = s->context;
     f.shapes.of[DIM_HEADS] = s->heads;
@@ -222,6 +283,10 @@ status model_open(model **out, const char *path, error *e) {
 void model_close(model **m) {
     if (!*m) return;
     tokenizer_close(&(*m)->tokenizer);
+    for (uint32_t i = 0; (*m)->layers && i < model_spec(*m)->layers; i++) {
+        if ((*m)->layers[i].experts) free((*m)->layers[i].experts->of);
+        free((*m)->layers[i].experts);
+    }
     free((*m)->layers);
     qbin_close(&(*m)->file);
     free(*m);

@@ -20,12 +20,19 @@ typedef struct mlp_weights { /* gate.w NULL: a plain MLP */
     weight gate, up, down;
 } mlp_weights;
 
+typedef struct expert_weights { /* of a layer that has many MLPs */
+    weight router;
+    mlp_weights *of;          /* [n_experts], and the shared one behind them; owned */
+    const float *shared_gate; /* [hidden] or NULL */
+} expert_weights;
+
 typedef struct layer {                                            /* tensor names as in models/arch.h */
     norm_gain attn_norm, mlp_norm, attn_post_norm, mlp_post_norm; /* [hidden] */
     norm_gain q_norm, k_norm;                                     /* [head_dim], or of the whole projections */
     const float *sinks;                                           /* [heads] or NULL */
     weight q, k, v, o;
-    mlp_weights mlp; /* weights NULL in a layer with experts */
+    mlp_weights mlp;         /* weights NULL in a layer with experts */
+    expert_weights *experts; /* instead of it; NULL without. Owned */
 } layer;
 
 typedef struct model {

@@ -63,4 +63,7 @@ land_fn land_add, land_aside, land_both;
 /* x lands W_down act(...) of the input that was encoded for it: the second half of a layer that has one MLP. `input`: the number of what W_down reads. */
 void mlp_run(const phase *p, const mlp *m, size_t input);
 
+/* w->gate [n][ld] = rows of these groups of the inner vectors of the product's tokens; w->up is used up. */
+void mlp_inner_rows(const phase *p, const mlp *m, const product *with, range groups, size_t ld);
+
 #endif

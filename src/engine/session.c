@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
-#include "engine/phase.h"
+#include "engine/experts.h"
 
 enum {
     CONTEXT_DEFAULT = 4096,
@@ -28,6 +28,10 @@ static void find_encodings(session *s) {
         block *b = &s->blocks[i];
         b->attn_in = encoding_of(&b->q, &b->k, &b->v);
         b->heads_in = encoding_of(&b->o, NULL, NULL);
+        if (b->experts) {
+            b->mlp_in = experts_input(b->experts);
+            continue;
+        }
         b->mlp_in = encoding_of(&b->mlp.up, b->mlp.gate.w ? &b->mlp.gate : NULL, NULL);
         b->mlp.inner_in = encoding_of(&b->mlp.down, NULL, NULL);
     }
@@ -43,6 +47,12 @@ static unsigned input_codes(const session *s) {
 static unsigned down_codes(const session *s) {
     unsigned codes = 0;
     for (size_t i = 0; i < s->spec->layers; i++) codes |= s->blocks[i].mlp.inner_in.codes;
+    return codes;
+}
+
+static unsigned expert_codes(const session *s) {
+    unsigned codes = 0;
+    for (size_t i = 0; i < s->spec->layers; i++) codes |= s->blocks[i].experts ? experts_inner_codes(s->blocks[i].experts) : 0;
     return codes;
 }
 
@@ -101,7 +111,8 @@ static void session_layout(session *s, arena *a) {
     activation_layout(&s->input, a, input_codes(s), s->batch, widest_input(s));
     activation_layout(&s->down, a, down_codes(s), s->batch, s->inner);
     s->gated_rows = encodes_tokens(down_codes(s)) ? arena_take(a, s->batch * s->inner, f) : NULL;
-    s->seen = s->observer ? arena_take(a, s->batch * s->hidden, f) : NULL;
+    s->seen = s->observer || s->spec->n_experts ? arena_take(a, s->batch * s->hidden, f) : NULL;
+    if (s->spec->n_experts) experts_layout(s, a, input_codes(s), expert_codes(s));
     s->logits = arena_take(a, s->slice * logits_width(s), f);
     s->parts = arena_take(a, s->spec->heads * ((s->capacity + ATTEND_CHUNK - 1) / ATTEND_CHUNK), (s->head_pad + PART_EXTRA) * f);
     for (int i = 0; i < s->threads; i++) worker_layout(s, &s->workers[i], a);
@@ -132,7 +143,7 @@ static status find_kernels(session *s, const char *how, error *e) {
         TRY(linear_of(&b->k, l->k, how, s->kernels, e));
         TRY(linear_of(&b->v, l->v, how, s->kernels, e));
         TRY(linear_of(&b->o, l->o, how, s->kernels, e));
-        TRY(find_mlp(&b->mlp, &l->mlp, how, s->kernels, e));
+        TRY(l->experts ? experts_open(&b->experts, l, s->spec, how, s->kernels, e) : find_mlp(&b->mlp, &l->mlp, how, s->kernels, e));
     }
     TRY(linear_of(&s->head, s->model->head, how, s->kernels, e));
     find_encodings(s);
@@ -208,7 +219,7 @@ static status choose_sizes(session *s, const session_options *o, error *e) {
     s->batch = o->batch ? o->batch : BATCH_DEFAULT;
     if (s->batch > s->context) s->batch = s->context;
     s->hidden = round_up(sp->hidden, TILE_K);
-    s->inner = round_up(sp->intermediate, TILE_K);
+    s->inner = round_up(larger(sp->intermediate, larger(sp->expert_intermediate, sp->shared_intermediate)), TILE_K);
     s->query = round_up((size_t)sp->heads * sp->head_dim, TILE_K);
     s->key = round_up((size_t)sp->kv_heads * sp->head_dim, TILE_K);
     s->head_pad = round_up(sp->head_dim, TILE_ROWS);
@@ -235,6 +246,8 @@ static status take_memory(session *s, error *e) {
 }
 
 static status build(session *s, const session_options *o, error *e) {
+    if (s->observer && s->spec->n_experts)
+        return fail(e, E_RUN, "the inputs of experts cannot be measured: a model that has some takes no calibration");
     TRY(kernels_choose(&s->kernels, o->isa, e));
     TRY(choose_cache(s, o, e));
     TRY(find_kernels(s, o->activations, e));
@@ -273,6 +286,7 @@ void session_close(session **s) {
     if (!*s) return;
     pool_close(&(*s)->pool);
     arena_close(&(*s)->arena);
+    for (size_t i = 0; (*s)->blocks && (*s)->spec && i < (*s)->spec->layers; i++) experts_close(&(*s)->blocks[i].experts);
     free((*s)->workers);
     free((*s)->blocks);
     free(*s);

@@ -24,10 +24,43 @@ typedef struct mlp { /* gate.w NULL: a plain one */
     encoding inner_in; /* of what down reads */
 } mlp;
 
+typedef struct experts { /* of a layer */
+    linear router;       /* [n_experts, hidden] in f32 */
+    mlp *of;             /* [n], and behind them the shared one if there is one */
+    size_t n;
+    bool shared;
+    const float *shared_gate; /* [hidden], or NULL: the shared one's weight is sigmoid(shared_gate . x), or 1 */
+} experts;
+
+typedef struct expert_task { /* the tokens of a batch that an expert gets */
+    const mlp *mlp;
+    size_t first, n;         /* its seats, one for each token */
+    activation input, inner; /* of those tokens */
+} expert_task;
+
+typedef struct expert_room { /* what layers with experts work in */
+    float *scores;           /* [batch][scores_ld]: of the router */
+    size_t scores_ld;
+    uint32_t *chosen; /* [batch][experts_per_token] */
+    float *weights;   /* [batch][weights_ld]: of those that are chosen, then of the shared one */
+    size_t weights_ld;
+    size_t *counts;    /* [n_experts] */
+    uint32_t *tokens;  /* [seats]: the token of a seat */
+    float *shares;     /* [seats]: the weight of its result */
+    activation inputs; /* [seats]: tokens as they were gathered */
+    activation inners; /* [seats] of those that are chosen */
+    activation shared; /* [batch] of the shared one */
+    float *kept;       /* [seats][kept_ld]: inner vectors that are encoded by whole tokens; NULL if none is */
+    size_t kept_ld;
+    expert_task *tasks; /* [n_experts + 1] */
+    size_t n_tasks;
+} expert_room;
+
 typedef struct block { /* a layer: its weights with their kernels, and its keys and values */
     const layer *of;   /* its norms and sinks */
     linear q, k, v, o;
     mlp mlp;
+    experts *experts;                   /* instead of it, or NULL. Owned */
     encoding attn_in, heads_in, mlp_in; /* of their inputs */
     uint32_t window;
     const float *table;     /* [batch][rope_dims] of the session's tables; NULL: this layer does not rotate */
@@ -93,8 +126,9 @@ struct session {
     activation down;   /* of the product of inner width */
     float *gated_rows; /* [batch][inner]: input of that product while it is not encoded; NULL if no layer encodes it by whole tokens */
     float *logits;     /* [slice][vocab] */
-    float *seen;       /* [batch][hidden]: normalised tokens as an observer gets them; NULL without one */
-    float *parts;      /* [kv_heads][chunks][heads of a KV head][head_pad + PART_EXTRA]: attention of one token to single chunks */
+    float *seen;       /* [batch][hidden]: normalised tokens as an observer or experts get them; NULL where there are none */
+    expert_room experts;
+    float *parts; /* [kv_heads][chunks][heads of a KV head][head_pad + PART_EXTRA]: attention of one token to single chunks */
 
     /* the batch that is being evaluated */
     const int32_t *ids;

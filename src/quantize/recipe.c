@@ -220,8 +220,15 @@ void recipe_close(recipe *r) {
 
 /* ---- what follows from them ---- */
 
+/* A router only chooses: it is small, and another choice is another model. */
+static bool is_router(const char *name) {
+    const char *last = strrchr(name, '.');
+    return last && !strcmp(last, ".router");
+}
+
 status recipe_choose(recipe *r, const named *t, format *out, error *e) {
     bool chosen = false;
+    if (is_router(t->name)) return format_parse(out, "f32", e);
     for (size_t i = 0; i < r->n; i++) {
         recipe_rule *rule = &r->rules[i];
         if (!selector_matches(&rule->pattern, t)) continue;

@@ -45,8 +45,8 @@ void recipe_close(recipe *r);
 /* Appends the rules of a recipe's text[n]. `from` is for messages. E_FILE says line and column. */
 status recipe_read(recipe *r, const char *text, size_t n, const char *from, error *e);
 
-/* The format of a matrix; {0}: it stays in its own. With a plain FORMAT the embedding and the head get about a bit more: their errors reach every token.
- * E_USAGE if no rule matches. */
+/* The format of a matrix; {0}: it stays in its own. The router of a layer with experts becomes f32, whatever the rules say. With a plain FORMAT the embedding
+ * and the head get about a bit more: their errors reach every token. E_USAGE if no rule matches. */
 status recipe_choose(recipe *r, const named *t, format *out, error *e);
 
 /* After all tensors have been chosen: E_USAGE for a wish of the command line that met no tensor, because it did not do what was meant. */
