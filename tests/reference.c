@@ -164,16 +164,57 @@ static void run_attention(const model *m, uint32_t index, past *p, size_t positi
     free(q), free(o);
 }
 
-/* a[hidden] = MLP of x */
+/* out[hidden] = down(act(gate x) up x) of one MLP */
+static void apply_mlp(const spec *s, const mlp_weights *w, const double *x, double *out) {
+    const size_t inner = w->up.w->rows;
+    double *g = zeros(inner, sizeof *g), *u = zeros(inner, sizeof *u);
+    if (w->gate.w) product(w->gate.w, w->gate.bias, x, g);
+    product(w->up.w, w->up.bias, x, u);
+    activate(s, g, u, inner);
+    product(w->down.w, w->down.bias, g, out);
+    free(g), free(u);
+}
+
+/* How many experts come before this one: larger scores, or the same and a smaller number. */
+static size_t rank_of(const double *score, size_t n, size_t i) {
+    size_t before = 0;
+    for (size_t j = 0; j < n; j++) before += score[j] > score[i] || (score[j] == score[i] && j < i);
+    return before;
+}
+
+/* a[hidden] = what the chosen experts, and the shared one, make of x[hidden] */
+static void run_experts(const spec *s, const expert_weights *e, const double *x, double *a) {
+    const size_t n = s->n_experts;
+    double *score = zeros(n, sizeof *score), *out = zeros(s->hidden, sizeof *out), sum = 0, at = 0;
+    product(e->router.w, e->router.bias, x, score);
+    for (size_t i = 0; i < n; i++) {
+        const bool counts = !s->experts_normalized || rank_of(score, n, i) < s->experts_per_token;
+        if (counts) sum += exp(score[i]);
+    }
+    for (size_t i = 0; i < s->hidden; i++) a[i] = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (rank_of(score, n, i) >= s->experts_per_token) continue;
+        apply_mlp(s, &e->of[i], x, out);
+        for (size_t j = 0; j < s->hidden; j++) a[j] += exp(score[i]) / sum * out[j];
+    }
+    if (s->shared_intermediate) apply_mlp(s, &e->of[n], x, out);
+    for (size_t i = 0; e->shared_gate && i < s->hidden; i++) at += (double)e->shared_gate[i] * x[i];
+    const double by = e->shared_gate ? 1 / (1 + exp(-at)) : 1;
+    for (size_t j = 0; s->shared_intermediate && j < s->hidden; j++) a[j] += by * out[j];
+    free(score), free(out);
+}
+
+/* a[hidden] = MLP, or experts, of x */
 static void run_mlp(const model *m, const layer *l, const double *x, double *a) {
     const spec *s = model_spec(m);
-    double *g = zeros(s->intermediate, sizeof *g), *u = zeros(s->intermediate, sizeof *u);
-    norm(s, &l->mlp_norm, x, s->hidden, a);
-    if (l->mlp.gate.w) product(l->mlp.gate.w, l->mlp.gate.bias, a, g);
-    product(l->mlp.up.w, l->mlp.up.bias, a, u);
-    activate(s, g, u, s->intermediate);
-    product(l->mlp.down.w, l->mlp.down.bias, g, a);
-    free(g), free(u);
+    double *in = zeros(s->hidden, sizeof *in);
+    norm(s, &l->mlp_norm, x, s->hidden, in);
+    if (l->experts) {
+        run_experts(s, l->experts, in, a);
+    } else {
+        apply_mlp(s, &l->mlp, in, a);
+    }
+    free(in);
 }
 
 static void add(const spec *s, const norm_gain *post, double *x, double *a) {

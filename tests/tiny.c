@@ -181,29 +181,71 @@ static void add_vectors(builder *b, const spec *s, uint32_t layer) {
     }
 }
 
+/* An MLP whose tensors' names begin with `prefix`. */
+static void add_mlp(builder *b, const spec *s, const char *prefix, uint32_t inner, bool biased, bool gated) {
+    const struct {
+        const char *name;
+        uint32_t rows, k;
+        bool other, present;
+    } matrices[] = {{"gate", inner, s->hidden, false, gated}, {"up", inner, s->hidden, false, true}, {"down", s->hidden, inner, true, true}};
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        char name[80];
+        if (!matrices[i].present) continue;
+        snprintf(name, sizeof name, "%s%s", prefix, matrices[i].name);
+        add_matrix(b, name, matrices[i].rows, matrices[i].k, matrices[i].other);
+        snprintf(name, sizeof name, "%s%s_bias", prefix, matrices[i].name);
+        if (biased) add_vector(b, name, matrices[i].rows, 0);
+    }
+}
+
+/* The router is f32 whatever the rest is. */
+static void add_experts(builder *b, const spec *s, uint32_t layer) {
+    static const tiny plain;
+    const tiny *const other = b->tiny;
+    char name[64];
+    snprintf(name, sizeof name, "layers.%u.router", layer);
+    b->tiny = &plain;
+    add_matrix(b, name, s->n_experts, s->hidden, false);
+    b->tiny = other;
+    snprintf(name, sizeof name, "layers.%u.router_bias", layer);
+    if (s->router_bias) add_vector(b, name, s->n_experts, 0);
+    for (uint32_t i = 0; i < s->n_experts; i++) {
+        snprintf(name, sizeof name, "layers.%u.experts.%u.", layer, i);
+        add_mlp(b, s, name, s->expert_intermediate, s->expert_bias, true);
+    }
+    if (!s->shared_intermediate) return;
+    snprintf(name, sizeof name, "layers.%u.shared.", layer);
+    add_mlp(b, s, name, s->shared_intermediate, s->expert_bias, true);
+    snprintf(name, sizeof name, "layers.%u.shared_gate", layer);
+    if (s->shared_gate) add_vector(b, name, s->hidden, 0);
+}
+
 static void add_layer(builder *b, const spec *s, uint32_t layer) {
     const uint32_t query = s->heads * s->head_dim, key = s->kv_heads * s->head_dim;
     const struct {
         const char *name;
         uint32_t rows, k;
-        bool biased, other, absent;
+        bool biased, other;
     } matrices[] = {
-        {"q", query, s->hidden, s->attention_bias, false, false},
-        {"k", key, s->hidden, s->attention_bias, false, false},
-        {"v", key, s->hidden, s->attention_bias, true, false},
-        {"o", s->hidden, query, s->output_bias, false, false},
-        {"gate", s->intermediate, s->hidden, s->mlp_bias, false, s->plain_mlp},
-        {"up", s->intermediate, s->hidden, s->mlp_bias, false, false},
-        {"down", s->hidden, s->intermediate, s->mlp_bias, true, false},
+        {"q", query, s->hidden, s->attention_bias, false},
+        {"k", key, s->hidden, s->attention_bias, false},
+        {"v", key, s->hidden, s->attention_bias, true},
+        {"o", s->hidden, query, s->output_bias, false},
     };
     add_vectors(b, s, layer);
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
         char name[64];
-        if (matrices[i].absent) continue;
         snprintf(name, sizeof name, "layers.%u.%s", layer, matrices[i].name);
         add_matrix(b, name, matrices[i].rows, matrices[i].k, matrices[i].other);
         snprintf(name, sizeof name, "layers.%u.%s_bias", layer, matrices[i].name);
         if (matrices[i].biased) add_vector(b, name, matrices[i].rows, 0);
+    }
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "layers.%u.", layer);
+    if (s->n_experts && !(s->dense && s->dense[layer])) {
+        add_experts(b, s, layer);
+    } else {
+        add_mlp(b, s, prefix, s->intermediate, s->mlp_bias, !s->plain_mlp);
     }
 }
 
