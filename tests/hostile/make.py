@@ -308,9 +308,9 @@ def configs():
     config("negative-token", "'eos_token_id' is -1", eos_token_id=[-1])
     config("quantized", "'quant_method' is 'gptq', which cannot be read", quantization_config={"quant_method": "gptq"})
     config("quantized-blocks", "'weight_block_size' has 3 entries|'weight_block_size' is 0", quantization_config={"quant_method": "fp8", "weight_block_size": [0, 8]})
-    config("text-inside", "key 'bend' is not understood", text_config=CONFIG, bend=1)
-    config("text-unknown", "model_type 'nobody' is not supported", text_config={**CONFIG, "model_type": "nobody"})
-    config("text-array", "'text_config' is an array", text_config=[CONFIG])
+    put("text-inside.config.json", json.dumps({"model_type": "seer", "text_config": CONFIG, "bend": 1}).encode(), "key 'bend' is not understood")
+    put("text-unknown.config.json", json.dumps({"text_config": {**CONFIG, "model_type": "nobody"}}).encode(), "model_type 'nobody' is not supported")
+    put("text-array.config.json", json.dumps({"text_config": [CONFIG]}).encode(), "'text_config' is an array")
 
 
 # ---- shards ----
