@@ -29,6 +29,7 @@ static status configure(spec *s, config *c, error *e) {
     TRY(config_number(c, "logit_scale", 0.0625, &logits, e));
     TRY(config_uint(c, "sliding_window", config_has(c, "sliding_window") ? 0 : USUAL_WINDOW, &window, e));
     TRY(config_uint(c, "layer_switch", USUAL_PATTERN, &pattern, e));
+    TRY(config_uint(c, "_sliding_window_pattern", pattern, &pattern, e));
     TRY(config_uint(c, "sliding_window_pattern", pattern, &pattern, e));
     if (!pattern || !window) return fail(e, E_FILE, "'sliding_window' is %u, 'sliding_window_pattern' is %u", window, pattern);
     TRY(features_sliding(s, c, window, slides_but_each, pattern, e));

@@ -38,12 +38,14 @@ static status read_cap(config *c, const char *key, double usual, float *out, err
 }
 
 status gemma_configure_later(spec *s, config *c, const gemma_usual *usual, error *e) {
-    uint32_t window, pattern;
+    uint32_t window, same, pattern;
     double scalar;
     TRY(config_number(c, "query_pre_attn_scalar", 256, &scalar, e));
     TRY(read_cap(c, "attn_logit_softcapping", usual->score_cap, &s->attention_softcap, e));
     TRY(read_cap(c, "final_logit_softcapping", usual->logit_cap, &s->logit_softcap, e));
     TRY(config_uint(c, "sliding_window", config_has(c, "sliding_window") ? 0 : usual->window, &window, e));
+    TRY(config_uint(c, "sliding_window_size", window, &same, e)); /* of early files, beside the other */
+    if (same != window) return fail(e, E_FILE, "'sliding_window' is %u, but 'sliding_window_size' is %u", window, same);
     TRY(config_uint(c, "_sliding_window_pattern", usual->pattern, &pattern, e));
     TRY(config_uint(c, "sliding_window_pattern", pattern, &pattern, e));
     if (!(scalar > 0) || !pattern) return fail(e, E_FILE, "'query_pre_attn_scalar' is %g, 'sliding_window_pattern' is %u", scalar, pattern);

@@ -6,6 +6,7 @@ enum { FIRST_WINDOW = 28 }; /* the reference's max_window_layers */
 /* Llama with biases of queries, keys and values whatever the file says, and a window that is off unless it is switched on. */
 static status configure(spec *s, config *c, error *e) {
     TRY(llama_configure(s, c, e));
+    TRY(features_refuse(c, "use_mrope", e));
     s->attention_bias = true;
     return features_optional_window(s, c, FIRST_WINDOW, e);
 }
