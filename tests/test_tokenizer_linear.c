@@ -1,5 +1,5 @@
-/* What four times the text costs, counted in instructions of the processor where the system lets a program count its own, else in processor time. A text without a
- * boundary is one word to some tokenizers. */
+/* What four times the text costs, counted in instructions of the processor where the system lets a program count its own, else in processor time. A text
+ * without a boundary is one word to some tokenizers. */
 #include <criterion/criterion.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
