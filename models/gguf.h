@@ -25,6 +25,7 @@ typedef struct gguf_arch {  /* one const object per architecture; the list is in
     const char *constants;  /* JSON: what config.json says, and GGUF leaves to the reader */
     bool pairs;             /* rows of q and k lie as rotary pairs */
     float norm_plus;        /* that norms are stored with */
+    uint32_t window_every;  /* of so many layers all but the last have a sliding window; 0: none has */
     uint32_t wide_layers;   /* a model of so many layers scales scores by hidden / heads, not by head_dim; 0: none */
     bool attention_bias;    /* may q, k, v, o have biases, which config.json then says? */
 } gguf_arch;

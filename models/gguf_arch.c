@@ -128,6 +128,7 @@ static const gguf_arch arch_of_gemma2 = {
     .layer = gemma2_layer,
     .constants = "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"sliding_window\": 4096}",
     .norm_plus = 1,
+    .window_every = 2,
     .wide_layers = 46,
 };
 
@@ -139,6 +140,7 @@ static const gguf_arch arch_of_gemma3 = {
     .layer = gemma2_layer,
     .constants = "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"sliding_window_pattern\": 6, \"rope_local_base_freq\": 10000.0}",
     .norm_plus = 1,
+    .window_every = 6,
     .wide_layers = 62,
 };
 

@@ -241,7 +241,12 @@ static status solve_llama3(const float *f, size_t n, double theta, double *facto
         smooth[k] = (1 / x - 1 / *factor) / (1 - 1 / *factor);
         found++;
     }
-    if (found < 2) return E_FILE;
+    if (!found) return E_FILE;
+    if (found == 1) { /* of a small model: then as in all others the second is 4 */
+        *high = 4;
+        *original = round((smooth[0] * (*high - 1) + 1) / at[0]);
+        return OK;
+    }
     const double slope = (smooth[0] - smooth[1]) / (at[0] - at[1]), shift = slope * at[0] - smooth[0];
     *high = round((1 + 1 / shift) * 1000) / 1000;
     *original = round(slope * (*high - 1));

@@ -123,13 +123,16 @@ bool gguf_rope_factors(const spec *s, const json_t *config, float *factors) {
     return true;
 }
 
-/* Things that the keys of these architectures have no word for. */
+/* Readers know the windows and the scale of scores by the architecture alone, so those of the model must be what they expect. */
 static status check_plain(const gguf_arch *a, const spec *s, error *e) {
-    bool windows = false;
-    for (uint32_t i = 0; i < s->layers; i++) windows = windows || s->window[i];
-    bool said = false;
-    for (const gguf_pair *p = a->keys; p->gguf; p++) said = said || !strcmp(p->hf, "sliding_window");
-    if (windows && !said) return fail(e, E_FILE, "a sliding window cannot be written as GGUF of architecture %s", a->name);
+    const uint32_t window = s->window[0], every = a->window_every;
+    for (uint32_t i = 0; i < s->layers; i++) {
+        if (s->window[i] == (every && (i + 1) % every ? window : 0)) continue;
+        return fail(e, E_FILE, "the sliding window of layer %u cannot be written as GGUF of architecture %s", i, a->name);
+    }
+    const double wide = a->wide_layers && s->layers == a->wide_layers ? (double)(s->hidden / s->heads) : (double)s->head_dim;
+    if (fabs((double)s->attention_scale * sqrt(wide) - 1) > 1e-5)
+        return fail(e, E_FILE, "an attention scale of %g cannot be written as GGUF of architecture %s", (double)s->attention_scale, a->name);
     return s->rope_dims == s->head_dim ? OK : fail(e, E_FILE, "heads that are rotated in part cannot be written as GGUF of architecture %s", a->name);
 }
 

@@ -180,9 +180,32 @@ static status find_prefix(const words *w, bool *prefix, error *e) {
                : fail(e, E_FILE, "the way in which tokenizer.json normalizes text has no name in GGUF; --no-tokenizer writes the weights alone");
 }
 
+static bool is_piece(const words *w, const char *text, size_t n) {
+    const json_t *id = json_object_getn(json_object_get(w->model, "vocab"), text, n);
+    const int32_t type = json_is_integer(id) ? w->types[json_integer_value(id)] : TOKEN_UNUSED;
+    return type == TOKEN_NORMAL || type == TOKEN_USER;
+}
+
+/* A reader of scores merges any two pieces that make a third. */
+static size_t count_pairs(const words *w) {
+    size_t pairs = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const gguf_text *t = &w->tokens[i];
+        if (w->types[i] != TOKEN_NORMAL && w->types[i] != TOKEN_USER) continue;
+        for (size_t cut = 1; cut < t->n; cut++) {
+            const bool between = ((unsigned char)t->p[cut] & 0xc0) != 0x80;
+            pairs += between && is_piece(w, t->p, cut) && is_piece(w, t->p + cut, t->n - cut);
+        }
+    }
+    return pairs;
+}
+
 static status put_pieces(words *w, error *e) {
     bool prefix;
+    const size_t pairs = count_pairs(w), merges = json_array_size(json_object_get(w->model, "merges"));
     TRY(find_prefix(w, &prefix, e));
+    if (pairs != merges)
+        return fail(e, E_FILE, "tokenizer.json merges %zu pairs where GGUF would merge %zu; --no-tokenizer writes the weights alone", merges, pairs);
     for (size_t i = 0; i < w->n; i++) w->scores[i] = w->types[i] == TOKEN_NORMAL ? -1e6f : 0;
     TRY(each_merge(w, score_merge, e));
     gguf_put_text(w->out, "tokenizer.ggml.model", "llama", 5);
@@ -205,6 +228,18 @@ static const json_t *find_template(const json_t *processor) {
     return NULL;
 }
 
+/* A token that a file names, as a text or as an object. */
+static void put_named(const words *w, const json_t *from, const char *name, const char *key) {
+    const json_t *token = json_object_get(from, name);
+    if (json_is_object(token)) token = json_object_get(token, "content");
+    const char *text = json_string_value(token);
+    for (size_t i = 0; text && i < w->n; i++) {
+        if (w->tokens[i].n != strlen(text) || memcmp(w->tokens[i].p, text, w->tokens[i].n)) continue;
+        gguf_put_u32(w->out, key, (uint32_t)i);
+        return;
+    }
+}
+
 static void put_around(const words *w, const spec *s) {
     const json_t *single = json_object_get(find_template(json_object_get(w->tokenizer, "post_processor")), "single");
     const size_t n = json_array_size(single);
@@ -216,9 +251,8 @@ static void put_around(const words *w, const spec *s) {
     gguf_put_flag(w->out, "tokenizer.ggml.add_eos_token", ends);
     if (s->bos >= 0) gguf_put_u32(w->out, "tokenizer.ggml.bos_token_id", (uint32_t)s->bos);
     for (uint32_t i = 0; i < s->n_eos && i < 2; i++) gguf_put_u32(w->out, names[i], (uint32_t)s->eos[i]);
-    const json_t *unknown = json_object_get(w->model, "unk_token");
-    const json_t *id = json_is_string(unknown) ? json_object_get(json_object_get(w->model, "vocab"), json_string_value(unknown)) : NULL;
-    if (json_is_integer(id)) gguf_put_u32(w->out, "tokenizer.ggml.unknown_token_id", (uint32_t)json_integer_value(id));
+    put_named(w, json_object_get(w->config, "unk_token") ? w->config : w->model, "unk_token", "tokenizer.ggml.unknown_token_id");
+    put_named(w, w->config, "pad_token", "tokenizer.ggml.padding_token_id");
 }
 
 static status put_all(words *w, const spec *s, error *e) {

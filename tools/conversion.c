@@ -69,8 +69,8 @@ static status add(conversion *c, const char *name, const reader *from, bool is_v
 /* The format that a matrix has in its source. */
 static status keep_format(conversion *c, const reader *from, format *chosen, error *e) {
     if (!from->keep) {
-        return fail(e, E_USAGE, "%s: tensor '%s' has a type that no format here holds exactly: choose a FORMAT, or one for it with --tensor-type",
-                    from->file->path, from->name);
+        return fail(e, E_USAGE, "%s: tensor '%s' is %s, which no format here holds exactly: choose a FORMAT, or one for it with --tensor-type",
+                    from->file->path, from->name, from->type ? from->type : "quantized already");
     }
     c->todo[c->n - 1].keep = from->codes;
     return format_parse(chosen, from->keep, e);

@@ -27,6 +27,7 @@ reader reader_of_view(const view *v) {
                     v,
                     read_view,
                     done_with_view,
+                    v->type->name,
                     keep,
                     keep && v->type->codes ? codes_of_view : NULL};
 }
@@ -60,6 +61,6 @@ static void matrix_done(const reader *r, uint64_t row, uint64_t n) {
 }
 
 reader reader_of_tensor(const tensor *t, const map *file) {
-    if (t->ndim == 1) return (reader){t->name, file, 1, t->rows, t->bytes, t, vector_read, vector_done, NULL, NULL};
-    return (reader){t->name, file, t->rows, t->k, t->bytes, t, matrix_read, matrix_done, NULL, NULL};
+    if (t->ndim == 1) return (reader){t->name, file, 1, t->rows, t->bytes, t, vector_read, vector_done, NULL, NULL, NULL};
+    return (reader){t->name, file, t->rows, t->k, t->bytes, t, matrix_read, matrix_done, NULL, NULL, NULL};
 }

@@ -17,6 +17,7 @@ struct reader {
     void (*read)(const reader *r, uint64_t row, float *out);
     /* Rows [row, row + n) will not be read again soon: their pages can go. */
     void (*done)(const reader *r, uint64_t row, uint64_t n);
+    const char *type; /* that its numbers are stored in, for messages; NULL: a format of ours */
     const char *keep; /* the format that holds the very same numbers; NULL: none is known */
     /* codes[k] and grids of row `row` in that format, from any thread; NULL: it is a plain one, and what `read` gives will do */
     void (*codes)(const reader *r, uint64_t row, uint8_t *codes, grid *grids);
