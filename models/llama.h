@@ -27,6 +27,6 @@ status llama_add_end(const spec *s, wanted_list *out, float plus, error *e);
 extern const char *const llama_ignored[];
 
 extern const arch arch_llama, arch_mistral, arch_qwen2, arch_qwen3, arch_smollm3, arch_olmo2, arch_granite, arch_phi3, arch_cohere2;
-extern const arch arch_gemma, arch_gemma2, arch_gemma3;
+extern const arch arch_gemma, arch_gemma2, arch_gemma3, arch_olmo3, arch_cohere, arch_ernie4_5, arch_seed_oss, arch_exaone4, arch_glm4;
 
 #endif

@@ -13,8 +13,9 @@
 #include "models/resolve.h"
 
 const arch *const archs[] = {
-    &arch_llama,     &arch_mistral, &arch_gpt2,   &arch_gpt_neox, &arch_phi,  &arch_stablelm, &arch_starcoder2, &arch_qwen2,   &arch_qwen3,
-    &arch_smollm3,   &arch_gemma,   &arch_gemma2, &arch_gemma3,   &arch_phi3, &arch_olmo2,    &arch_granite,    &arch_cohere2, &arch_qwen2_moe,
+    &arch_llama,     &arch_mistral, &arch_gpt2,   &arch_gpt_neox, &arch_phi,      &arch_stablelm, &arch_starcoder2, &arch_qwen2,
+    &arch_qwen3,     &arch_smollm3, &arch_gemma,  &arch_gemma2,   &arch_gemma3,   &arch_phi3,     &arch_olmo2,      &arch_granite,
+    &arch_cohere2,   &arch_olmo3,   &arch_cohere, &arch_ernie4_5, &arch_seed_oss, &arch_exaone4,  &arch_glm4,       &arch_qwen2_moe,
     &arch_qwen3_moe, &arch_mixtral, &arch_olmoe,  &arch_gpt_oss,  NULL,
 };
 

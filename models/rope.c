@@ -130,8 +130,8 @@ static status read_factors(const spec *s, const scaling_source *from, const char
 /* LongRoPE (arXiv:2402.13753) as Phi-3 has it: one list of factors for texts within the original context, one for longer ones; magnitudes for both. */
 static status apply_longrope(spec *s, const scaling_source *from, error *e) {
     double original, attention;
-    TRY(number_in(from->whole, "original_max_position_embeddings", s->context, 1, 1 << 24, &original, e));
-    TRY(number_in(from->c, "original_max_position_embeddings", original, 1, 1 << 24, &original, e));
+    const bool inside = config_has(from->c, "original_max_position_embeddings");
+    TRY(number_in(inside ? from->c : from->whole, "original_max_position_embeddings", NAN, 1, 1 << 24, &original, e));
     const double factor = s->context / original, usual = factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
     TRY(number_in(from->c, "attention_factor", usual, 1e-3, 1e3, &attention, e));
     config_get(from->c, "factor"); /* says again what the two contexts say */

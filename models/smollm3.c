@@ -37,6 +37,7 @@ static status read_window(spec *s, config *c, error *e) {
 }
 
 static status configure(spec *s, config *c, error *e) {
+    if (!config_get(c, "rope_theta") && !config_get(c, "rope_parameters")) return fail(e, E_FILE, "'rope_theta' is missing");
     TRY(llama_configure(s, c, e));
     TRY(llama_biases(s, c, e));
     TRY(config_bool(c, "tie_word_embeddings", true, &s->tied, e));

@@ -91,7 +91,7 @@ static const char *const refused[][2] = {
     {"{\"rope_theta\": 0}", "'rope_theta' is 0"},
     {"{\"rope_scaling\": 4}", "'rope_scaling' is an integer"},
     {"{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}}", "rope_type 'dynamic' is not supported; known: default, linear, llama3, yarn"},
-    {"{\"rope_scaling\": {\"rope_type\": \"longrope\"}}", "'short_factor' is missing in rope_scaling"},
+    {"{\"rope_scaling\": {\"rope_type\": \"longrope\"}}", "'original_max_position_embeddings' is missing"},
     {"{\"rope_scaling\": {\"type\": \"linear\", \"rope_type\": \"yarn\"}}", "'type' is 'linear', but 'rope_type' is 'yarn'"},
     {"{\"rope_scaling\": {\"type\": \"linear\"}}", "'factor' is missing in rope_scaling"},
     {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}}", "'factor' is 0"},
