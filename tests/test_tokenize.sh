@@ -21,7 +21,17 @@ run "$tokenize" -m $bytes --special 'Hello world'
 says "--special adds the BOS of the post-processor" "1000,$ids"
 run "$tokenize" -m $bytes --decode "$ids"
 says "--decode gives the text back" 'Hello world'
+run "$tokenize" -m tests/data/spm/bpe 'The river'
+ids=$(cat "$WORK/out")
+check "a folder with a tokenizer.model" grep -qE '^[0-9]+(,[0-9]+)*$' "$WORK/out"
+run "$tokenize" -m tests/data/spm/bpe/tokenizer.model 'The river'
+says "a tokenizer.model itself" "$ids"
 if [ -d models/demo ]; then
+    mkdir "$WORK/spm"
+    cp models/demo/config.json models/demo/model.safetensors tests/data/spm/bpe/tokenizer* "$WORK/spm"
+    run "$BIN/convert" "$WORK/spm" q4 -o "$WORK/spm.qbin"
+    run "$tokenize" -m "$WORK/spm.qbin" 'The river'
+    says "convert reads tokenizer.model" "$ids"
     run "$BIN/convert" models/demo q4 -o "$WORK/demo.qbin"
     run "$tokenize" -m "$WORK/demo.qbin" 'Once upon a time'
     ids=$(cat "$WORK/out")

@@ -6,7 +6,7 @@
 #include "text/proto.h"
 #include "text/unicode.h"
 
-enum { FILE_MAX = 1 << 26, PIECES = 1, TRAINER = 2, NORMALIZER = 3, DENORMALIZER = 5 };
+enum { FILE_MAX = 1 << 24, PIECES = 1, TRAINER = 2, NORMALIZER = 3, DENORMALIZER = 5 };
 
 static const proto_row piece_rows[] = {
     {1, PROTO_BYTES, offsetof(spm_piece, text)},
