@@ -37,7 +37,7 @@ static bool is_control(uint32_t c) {
     if (c == '\t' || c == '\n' || c == '\r') return false;
     if (c < 0x80) return c < 0x20 || c == 0x7f;
     const char *category = unicode_category(c);
-    return category[0] == 'C' && category[1] != 'n'; /* the reference keeps what is not assigned */
+    return (category[0] == 'C' && category[1] != 'n') != unicode_within(bert_control, c); /* what is not assigned is kept */
 }
 
 /* Control characters vanish, spaces are plain, ideographs get spaces around them. */
@@ -61,8 +61,10 @@ static status drop_marks(slice text, bool nonspacing, buffer *out, error *e) {
         const slice one = slice_part(text, i, i + utf8_length(text.p[i]));
         i += one.n;
         if (one.n > 1) {
-            const char *category = unicode_category(utf8_get(one.p));
-            if (category[0] == 'M' && (!nonspacing || category[1] == 'n')) continue;
+            const uint32_t c = utf8_get(one.p);
+            const char *category = unicode_category(c);
+            const bool mark = category[0] == 'M' && (!nonspacing || category[1] == 'n');
+            if (mark != unicode_within(nonspacing ? bert_nonspacing : bert_marks, c)) continue;
         }
         TRY(buffer_add(out, one.p, one.n, e));
     }

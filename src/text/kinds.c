@@ -25,7 +25,7 @@ static status split_kinds(const stage *s, encoder *x, piece p, find_kind *find) 
 
 static bool is_punctuation(uint32_t c) {
     if (c < 0x80) return c > ' ' && c < 0x7f && !((c | 0x20) - 'a' < 26 || c - '0' < 10);
-    return unicode_category(c)[0] == 'P';
+    return (unicode_category(c)[0] == 'P') != unicode_within(bert_punctuation, c);
 }
 
 static kind kind_of_space(const stage *s, slice c) {

@@ -76,6 +76,19 @@ const char *unicode_category(uint32_t c) {
     return low < n_unicode_new && unicode_new[low].first <= c ? unicode_new[low].category : known;
 }
 
+bool unicode_within(unicode_spans spans, uint32_t c) {
+    size_t low = 0, high = spans.n;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (spans.items[middle].last < c) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < spans.n && spans.items[low].first <= c;
+}
+
 bool unicode_space(uint32_t c) {
     if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
     return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||

@@ -50,6 +50,19 @@ typedef struct unicode_range {
 extern const unicode_range unicode_new[];
 extern const size_t n_unicode_new;
 
+/* Ranges in order. */
+typedef struct unicode_span {
+    uint32_t first, last;
+} unicode_span;
+typedef struct unicode_spans {
+    const unicode_span *items;
+    size_t n;
+} unicode_spans;
+bool unicode_within(unicode_spans spans, uint32_t c);
+
+/* Code points for which the reference's BERT steps say the opposite of their category: C (other than unassigned), P, Mn, M. */
+extern const unicode_spans bert_control, bert_punctuation, bert_nonspacing, bert_marks;
+
 /* Normalization forms. Appends the form of text to out; linear time. */
 typedef struct unicode_form {
     bool compose, compatible;
