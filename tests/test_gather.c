@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,37 @@ Test(gather, more_open_windows_than_it_holds_are_written_all_the_same) {
     }
     cr_assert_eq(pread(fd, &got, 1, 200), 1);
     cr_assert_eq(got, 'z');
+    close(fd);
+}
+
+/* A window whose other bytes nobody will write is full, and in the file, when the rest is there; one that nobody writes to at all waits for nothing. */
+Test(gather, does_not_wait_for_what_is_skipped) {
+    const uint64_t bytes = 3 * WINDOW + 50;
+    const int fd = file_of(bytes);
+    gather *g = gather_open(fd, bytes);
+    cr_assert_not_null(g);
+    gather_skip(g, 0, 0);
+    gather_skip(g, 0, 7);
+    gather_skip(g, WINDOW - 4, 4);
+    gather_skip(g, WINDOW + 9, 2 * WINDOW + 1); /* the rest of one, a whole one, the beginning of the last */
+    uint8_t *data = malloc(WINDOW);
+    cr_assert_not_null(data);
+    memset(data, 'x', WINDOW);
+    cr_assert_eq(gather_write(g, 7, data, WINDOW - 11), 0);
+    cr_assert_eq(gather_write(g, WINDOW, data, 9), 0);
+    cr_assert_eq(gather_write(g, 3 * WINDOW + 10, data, 40), 0);
+    uint8_t *all = malloc(bytes);
+    cr_assert_not_null(all);
+    cr_assert_eq(pread(fd, all, bytes, 0), (ssize_t)bytes);
+    for (uint64_t at = 0; at < bytes; at++) {
+        const bool skipped = at < 7 || (at >= WINDOW - 4 && at < WINDOW) || (at >= WINDOW + 9 && at < 3 * WINDOW + 10);
+        cr_assert_eq(all[at], skipped ? 0 : 'x', "byte %llu before the flush", (unsigned long long)at);
+    }
+    cr_assert_eq(gather_flush(g), 0);
+    cr_assert_eq(gather_write(g, WINDOW + 9, "z", 1), 0, "what was skipped may be written after the flush");
+    gather_close(g);
+    free(all);
+    free(data);
     close(fd);
 }
 

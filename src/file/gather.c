@@ -14,7 +14,7 @@ enum {
 
 typedef struct window {
     char *data;    /* [WINDOW], zeros where nothing was written; NULL while there is none */
-    size_t filled; /* bytes that have been copied into it */
+    size_t filled; /* bytes that have been copied into it, or will not be */
     bool plain;    /* written as it comes: it has been flushed, or there was no room for it */
 } window;
 
@@ -44,6 +44,23 @@ void gather_close(gather *g) {
     free(g);
 }
 
+static size_t window_bytes(const gather *g, size_t i) {
+    const uint64_t left = g->bytes - (uint64_t)i * WINDOW;
+    return left < WINDOW ? (size_t)left : WINDOW;
+}
+
+void gather_skip(gather *g, uint64_t at, uint64_t n) {
+    while (n) {
+        const size_t i = (size_t)(at / WINDOW);
+        const uint64_t room = WINDOW - at % WINDOW, part = n < room ? n : room;
+        window *w = &g->windows[i];
+        w->filled += (size_t)part;
+        w->plain = w->filled == window_bytes(g, i);
+        at += part;
+        n -= part;
+    }
+}
+
 static int write_all(int fd, uint64_t at, const char *data, size_t n) {
     while (n) {
         const ssize_t wrote = pwrite(fd, data, n, (off_t)at);
@@ -54,11 +71,6 @@ static int write_all(int fd, uint64_t at, const char *data, size_t n) {
         n -= (size_t)wrote;
     }
     return 0;
-}
-
-static size_t window_bytes(const gather *g, size_t i) {
-    const uint64_t left = g->bytes - (uint64_t)i * WINDOW;
-    return left < WINDOW ? (size_t)left : WINDOW;
 }
 
 static int write_window(gather *g, size_t i, char *data) {

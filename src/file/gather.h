@@ -14,6 +14,9 @@ typedef struct gather gather;
 gather *gather_open(int fd, uint64_t bytes);
 void gather_close(gather *g);
 
+/* Nobody will write [at, at + n) before the flush: no window waits for it. Before the first piece. */
+void gather_skip(gather *g, uint64_t at, uint64_t n);
+
 /* Writes data[n] at `at`, now or with the window that it belongs to; pieces are disjoint and inside the file. Any thread. 0, or the errno of a failed write. */
 int gather_write(gather *g, uint64_t at, const void *data, size_t n);
 

@@ -141,6 +141,19 @@ static status open_temp(qbin_writer *w, error *e) {
     return ftruncate(w->fd, size) ? fail_io(e, w->target, "no room for the file", errno) : OK;
 }
 
+/* The front is written last, and what lies between tensors stays zero: windows are not to wait for either. */
+static status open_gather(qbin_writer *w, error *e) {
+    uint64_t end = 0;
+    w->gather = gather_open(w->fd, w->plan.file_bytes);
+    if (!w->gather) return fail(e, E_MEMORY, "no memory");
+    for (size_t i = 0; i < w->n; i++) {
+        const uint64_t at = w->plan.data_offset + w->entries[i].offset;
+        gather_skip(w->gather, end, at - end);
+        end = at + w->entries[i].bytes;
+    }
+    return OK;
+}
+
 static void free_writer(qbin_writer **w) {
     gather_close((*w)->gather);
     if ((*w)->fd >= 0) close((*w)->fd);
@@ -171,7 +184,7 @@ status qbin_create(qbin_writer **out, const char *target, qbin_entry *entries, s
         temporary_remove_litter(target);
         s = open_temp(w, e);
     }
-    if (s == OK && !(w->gather = gather_open(w->fd, w->plan.file_bytes))) s = fail(e, E_MEMORY, "no memory");
+    if (s == OK) s = open_gather(w, e);
     if (s != OK) qbin_abandon(&w);
     *out = w;
     return s;
