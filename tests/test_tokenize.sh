@@ -32,6 +32,8 @@ if [ -d models/demo ]; then
     run "$BIN/convert" "$WORK/spm" q4 -o "$WORK/spm.qbin"
     run "$tokenize" -m "$WORK/spm.qbin" 'The river'
     says "convert reads tokenizer.model" "$ids"
+    run "$BIN/dequantize" "$WORK/spm.qbin" "$WORK/folder" --model "$WORK/spm" -q
+    check "dequantize copies it" cmp -s "$WORK/folder/tokenizer.model" tests/data/spm/bpe/tokenizer.model
     run "$BIN/convert" models/demo q4 -o "$WORK/demo.qbin"
     run "$tokenize" -m "$WORK/demo.qbin" 'Once upon a time'
     ids=$(cat "$WORK/out")

@@ -17,8 +17,9 @@
 #include "tools/progress.h"
 #include "tools/signals.h"
 
-#define WEIGHTS   "model.safetensors"
-#define TOKENIZER "tokenizer.json"
+#define WEIGHTS       "model.safetensors"
+#define TOKENIZER     "tokenizer.json"
+#define SENTENCEPIECE "tokenizer.model"
 
 enum { CONFIG_BYTES = 16 << 20, CONFIG_VALUES = 1000000 };
 
@@ -193,13 +194,14 @@ static status copy_file(const job *j, const char *name, bool *copied, error *e) 
 }
 
 static status copy_tokenizer(const job *j, error *e) {
-    const char *const names[] = {TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+    const char *const names[] = {TOKENIZER,           SENTENCEPIECE,        "tokenizer_config.json", "special_tokens_map.json",
+                                 "added_tokens.json", "chat_template.jinja"};
+    bool copied, any = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        bool copied;
         TRY(copy_file(j, names[i], &copied, e));
-        if (!copied && !i) return fail(e, E_FILE, "%s/%s: is missing", j->set->model, names[i]);
+        any = any || (copied && i < 2);
     }
-    return OK;
+    return any ? OK : fail(e, E_FILE, "%s/" TOKENIZER ": is missing", j->set->model);
 }
 
 static status write_kept(const job *j, error *e) {
@@ -224,7 +226,7 @@ static status write_tokenizer(const job *j, error *e) {
 static status check_tokenizer(const job *j, error *e) {
     if (j->set->no_tokenizer || !j->in.tokens_size) return OK;
     if (j->set->model)
-        return is_there(j->set->model, TOKENIZER)
+        return is_there(j->set->model, TOKENIZER) || is_there(j->set->model, SENTENCEPIECE)
                    ? OK
                    : fail(e, E_FILE, "%s/" TOKENIZER ": is missing; --no-tokenizer writes the weights alone", j->set->model);
     if (keeps_tokenizer(j)) return OK;
