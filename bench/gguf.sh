@@ -11,7 +11,7 @@ peer=$1 gguf=$2 text=$3 bin=${BIN:-bin} chunks=${CHUNKS:-4} threads=${THREADS:-2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-ours() { "$bin/perplexity" "$1" -f "$text" -c 512 --chunks "$chunks" -t "$threads" -q --json | grep -o '"perplexity": *[0-9.]*' | head -n 1 | grep -o '[0-9.]*$'; }
+ours() { "$bin/perplexity" "$1" -f "$text" -c 512 --chunks "$chunks" -t "$threads" -q -o json | sed -n 's/.*"ppl": \([0-9.]*\),.*/\1/p'; }
 theirs() { "$peer/llama-perplexity" -m "$1" -f "$text" -c 512 --chunks "$chunks" -t "$threads" 2>&1 | sed -n 's/.*PPL = \([0-9.]*\).*/\1/p'; }
 say() { "$bin/run" -m "$1" -p "$2" -n 24 --temp 0 -q -t "$threads" 2>/dev/null; }
 they_say() { "$peer/llama-completion" -m "$1" -p "$2" -n 24 --temp 0 -no-cnv -t "$threads" </dev/null 2>/dev/null; }
