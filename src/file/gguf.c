@@ -260,10 +260,9 @@ static status check_split(const gguf *g, error *e) {
 
 static status read_file(gguf *g, error *e) {
     const map *m = &g->tensors.files[0];
-    cursor c = {m->data, m->data, m->data + m->size};
     uint64_t n_tensors = 0, n_values = 0;
     if (m->size < strlen(MAGIC) || memcmp(m->data, MAGIC, strlen(MAGIC)) != 0) return fail(e, E_FILE, "offset 0: this is not a GGUF file");
-    c.at += strlen(MAGIC);
+    cursor c = {m->data, m->data + strlen(MAGIC), m->data + m->size};
     TRY(take(&c, &g->version, sizeof g->version, e));
     if (g->version && !(g->version & 0xffff)) return fail(e, E_FILE, "offset 4: a big-endian GGUF file is not supported");
     if (g->version != 2 && g->version != 3)
