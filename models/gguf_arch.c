@@ -65,6 +65,7 @@ static const gguf_pair gemma2_keys[] = {
 };
 static const gguf_pair gemma3_keys[] = {
     {"attention.sliding_window", "sliding_window", false},
+    {"attention.sliding_window_pattern", "sliding_window_pattern", false},
     {"rope.freq_base_swa", "rope_local_base_freq", true},
     {0},
 };

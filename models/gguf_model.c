@@ -342,6 +342,8 @@ static status make_config(import *in, error *e) {
     TRY(check_lengths(in, e));
     TRY(copy_numbers(in, "", gguf_keys, in->config, e));
     TRY(copy_numbers(in, "", in->arch->keys, in->config, e));
+    if (in->arch->window_every && !json_object_get(in->config, "sliding_window"))
+        return fail(e, E_FILE, "'%s.attention.sliding_window' is missing", in->arch->name);
     TRY(add_from_tensors(in, e));
     TRY(add_scaling(in, e));
     TRY(add_factors(in, e));
