@@ -69,12 +69,12 @@ static void read_words(loaded *l) {
 
 static bool same_text(const tokenizer *a, const tokenizer *b, const char *text, size_t n, unsigned flags) {
     const id_list x = encode_text(a, text, n, flags), y = encode_text(b, text, n, flags);
-    bool same = x.n == y.n && !memcmp(x.ids, y.ids, x.n * sizeof *x.ids);
+    bool same = x.n == y.n && (!x.n || !memcmp(x.ids, y.ids, x.n * sizeof *x.ids));
     char *p = NULL, *q = NULL;
     size_t np, nq;
     error e;
     if (same) same = tokenizer_decode(a, x.ids, x.n, false, &p, &np, &e) == OK && tokenizer_decode(b, y.ids, y.n, false, &q, &nq, &e) == OK;
-    if (same) same = np == nq && !memcmp(p, q, np);
+    if (same) same = np == nq && (!np || !memcmp(p, q, np));
     free(p);
     free(q);
     free(x.ids);
