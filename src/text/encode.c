@@ -111,6 +111,18 @@ static int32_t next_added(const trie *t, slice text, size_t from, span *found) {
     return -1;
 }
 
+/* Does it touch what comes from outside? */
+static bool touches_data(const encoder *x, span s) {
+    size_t i = 0;
+    while (i < x->n_data && x->data[i].end <= s.begin) i++;
+    return i < x->n_data && x->data[i].begin < s.end;
+}
+
+/* Places are known in the raw text alone; normalize_piece sees to the rest. */
+static bool is_literal(const encoder *x, const trie *t, span found) {
+    return x->flags & ENCODE_LITERAL || (t == &x->t->view.raw && touches_data(x, found));
+}
+
 typedef status take_text(encoder *x, piece p);
 
 /* Emits the ids of the added tokens in a text, and hands on what lies between them. As in the reference, stripping comes after finding: a token in
@@ -123,7 +135,7 @@ static status take_added(encoder *x, const trie *t, piece p, take_text *rest) {
     for (int32_t id; (id = next_added(t, text, from, &found)) >= 0;) {
         from = found.end;
         const unsigned flags = token_flags(v, id);
-        if ((size_t)id >= v->n_ids || (flags & TOKEN_SPECIAL && x->flags & ENCODE_LITERAL)) continue;
+        if ((size_t)id >= v->n_ids || (flags & TOKEN_SPECIAL && is_literal(x, t, found))) continue;
         if (flags & TOKEN_WORD && !stands_alone(text, found)) continue;
         if (flags & TOKEN_LSTRIP) found.begin = spaces_before(text, found.begin, done);
         if (flags & TOKEN_RSTRIP) found.end = spaces_after(text, found.end, &blank);
@@ -138,10 +150,36 @@ static status split_first(encoder *x, piece p) {
     return encode_piece(x, 0, p);
 }
 
-static status normalize_piece(encoder *x, piece p) {
+static status normalize_whole(encoder *x, piece p) {
     x->first = p.first;
     TRY(normalize_text(x, &x->t->normalizers, &p.text));
     return take_added(x, &x->t->view.normal, p, split_first);
+}
+
+/* Normalizing moves places. So where special tokens are looked for after it, what comes from outside is encoded by itself. */
+static status normalize_parts(encoder *x, piece p) {
+    const size_t start = (size_t)(p.text.p - x->begin);
+    const unsigned flags = x->flags;
+    size_t at = 0;
+    for (size_t i = 0; at < p.text.n; i++) {
+        const bool some = i < x->n_data;
+        size_t begin = some && x->data[i].begin > start ? x->data[i].begin - start : some ? 0 : p.text.n;
+        size_t end = some && x->data[i].end > start ? x->data[i].end - start : some ? 0 : p.text.n;
+        if (end < at) continue;
+        begin = begin < at ? at : begin > p.text.n ? p.text.n : begin;
+        end = end > p.text.n ? p.text.n : end;
+        if (at < begin) TRY(normalize_whole(x, (piece){slice_part(p.text, at, begin), p.first && at == 0}));
+        x->flags |= ENCODE_LITERAL;
+        const status s = begin < end ? normalize_whole(x, (piece){slice_part(p.text, begin, end), p.first && begin == 0}) : OK;
+        x->flags = flags;
+        TRY(s);
+        at = end;
+    }
+    return OK;
+}
+
+static status normalize_piece(encoder *x, piece p) {
+    return x->apart ? normalize_parts(x, p) : normalize_whole(x, p);
 }
 
 static status encode_body(encoder *x, slice text) {
@@ -183,15 +221,41 @@ static status encode_text(encoder *x, slice text) {
     return x->flags & ENCODE_SPECIAL ? encode_special(x, text) : encode_body(x, text);
 }
 
-status tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags, id_list *out, error *e) {
+static bool has_special(const tokenizer *t, const trie *tokens) {
+    size_t i = 0;
+    while (i < tokens->n && !(token_flags(&t->view, tokens->nodes[i].id) & TOKEN_SPECIAL)) i++;
+    return i < tokens->n;
+}
+
+static status encode(const tokenizer *t, slice text, const text_range *data, size_t n_data, unsigned flags, id_list *out, error *e) {
     encoder *x = encoder_take(t);
     if (!x) return fail(e, E_MEMORY, "no memory for an encoder");
     const size_t before = out->n;
     x->out = out;
     x->e = e;
     x->flags = flags;
-    const status s = encode_text(x, (slice){(const uint8_t *)text, n});
+    x->begin = text.p;
+    x->data = data;
+    x->n_data = n_data;
+    x->apart = n_data && has_special(t, &t->view.normal);
+    const status s = encode_text(x, text);
     if (s != OK) out->n = before;
     encoder_give(x);
     return s;
+}
+
+status tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags, id_list *out, error *e) {
+    return encode(t, (slice){(const uint8_t *)text, n}, NULL, 0, flags, out, e);
+}
+
+status tokenizer_encode_mixed(const tokenizer *t, const char *text, size_t n, const text_range *data, size_t n_data, id_list *out, error *e) {
+    const slice whole = {(const uint8_t *)text, n};
+    size_t at = 0;
+    for (size_t i = 0; i < n_data; i++) {
+        if (data[i].begin < at || data[i].end < data[i].begin || data[i].end > n)
+            return fail(e, E_RUN, "part %zu of a mixed text is out of place", i);
+        at = data[i].end;
+    }
+    if (utf8_valid(whole) != n) return fail(e, E_RUN, "a mixed text is not UTF-8");
+    return encode(t, whole, data, n_data, 0, out, e);
 }

@@ -37,8 +37,12 @@ struct encoder {
     id_list *out;
     error *e;
     unsigned flags;
-    bool first; /* what is normalized begins where the whole text begins */
-    bool bare;  /* it is an added token, not a text */
+    bool first;             /* what is normalized begins where the whole text begins */
+    bool bare;              /* it is an added token, not a text */
+    const uint8_t *begin;   /* of the text; */
+    const text_range *data; /* what of it comes from outside; */
+    size_t n_data;
+    bool apart; /* ... and is encoded by itself, because special tokens are looked for after normalization */
     matcher matcher;
     buffer repaired, normal[2], split[STAGES_MAX];
     buffer form;     /* of a normalizer that goes over the text twice */

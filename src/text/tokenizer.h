@@ -53,6 +53,14 @@ enum {
  * its limits. */
 status tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags, id_list *out, error *e);
 
+typedef struct text_range { /* bytes [begin, end) */
+    size_t begin, end;
+} text_range;
+
+/* The same without flags, of a text of which some ranges (in order, not overlapping) come from outside, like the messages in a rendered chat: no special token
+ * is recognised that touches one of them, whatever stands before or behind; else the ids are those of the whole text. E_RUN if the text is not UTF-8. */
+status tokenizer_encode_mixed(const tokenizer *t, const char *text, size_t n, const text_range *data, size_t n_data, id_list *out, error *e);
+
 size_t tokenizer_vocab(const tokenizer *t);                  /* ids are below this */
 int32_t tokenizer_id(const tokenizer *t, const char *token); /* of a token's content; -1 if none */
 bool tokenizer_is_special(const tokenizer *t, int32_t id);
