@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "engine/lookahead.h"
-#include "engine/sampler.h"
-#include "engine/session.h"
 #include "tools/command.h"
 #include "tools/constrain.h"
+#include "tools/generator.h"
 #include "tools/ids.h"
 #include "tools/phases.h"
 #include "tools/prompt.h"
@@ -31,10 +29,7 @@ typedef struct run_settings {
 /* A run as it goes: what it owns, and where it is. */
 typedef struct generation {
     const run_settings *settings;
-    model *model;
-    session *session;
-    lookahead *text;
-    sampler *sampler;
+    generator on;
     constrained *constrained; /* NULL: anything may be generated */
     decoder *decoder;
     id_list ids;      /* the prompt's */
@@ -51,7 +46,7 @@ typedef struct generation {
 
 static status encode_text(generation *g, error *e) {
     const run_settings *set = g->settings;
-    const tokenizer *t = g->model->tokenizer;
+    const tokenizer *t = g->on.model->tokenizer;
     if (!t) return fail(e, E_USAGE, "%s has no tokenizer; give the prompt as --prompt-ids", set->model);
     prompt p;
     TRY(prompt_read(&p, set->prompt, set->file, set->escape, e));
@@ -67,15 +62,15 @@ static status read_ids(generation *g, error *e) {
     } else {
         TRY(encode_text(g, e));
     }
-    const int32_t bos = model_spec(g->model)->bos;
+    const int32_t bos = model_spec(g->on.model)->bos;
     if (g->ids.n == 0 && bos < 0) return fail(e, E_USAGE, "the prompt is empty, and the model has no token to begin with");
     if (g->ids.n == 0) TRY(ids_append(&g->ids, bos, e));
-    const uint32_t vocab = model_spec(g->model)->vocab;
+    const uint32_t vocab = model_spec(g->on.model)->vocab;
     for (size_t i = 0; i < g->ids.n; i++) {
         const int32_t id = g->ids.ids[i];
         if ((uint32_t)id >= vocab) return fail(e, E_RUN, "token id %" PRId32 " is not below the vocabulary's size %" PRIu32, id, vocab);
     }
-    const size_t context = session_context(g->session);
+    const size_t context = session_context(g->on.session);
     if (g->ids.n > context) return fail(e, E_RUN, "the prompt has %zu tokens, but the context has %zu (see -c)", g->ids.n, context);
     return OK;
 }
@@ -116,17 +111,10 @@ static status show_rest(generation *g, error *e) {
 
 /* ---- generating ---- */
 
-static bool is_end(const spec *s, int32_t id) {
-    for (uint32_t i = 0; i < s->n_eos; i++) {
-        if (s->eos[i] == id) return true;
-    }
-    return false;
-}
-
 static status evaluate_prompt(generation *g, error *e) {
     const double start = clock_seconds();
-    const status code = lookahead_prompt(g->text, g->ids.ids, g->ids.n, e);
-    g->times.prompt_tokens = session_position(g->session);
+    const status code = lookahead_prompt(g->on.text, g->ids.ids, g->ids.n, e);
+    g->times.prompt_tokens = session_position(g->on.session);
     g->times.prompt = clock_seconds() - start;
     if (g->profile) profile_take(g->profile, g->prompt_steps);
     return code;
@@ -134,15 +122,15 @@ static status evaluate_prompt(generation *g, error *e) {
 
 /* A guess of --lookup is taken if it is what is drawn here, so no guess passes by the grammar. */
 static status draw(generation *g, int32_t *id, error *e) {
-    const spec *s = model_spec(g->model);
-    const float *logits = lookahead_logits(g->text);
+    const spec *s = model_spec(g->on.model);
+    const float *logits = lookahead_logits(g->on.text);
     TRY(constrained_logits(g->constrained, &logits, e));
     if (g->logits) {
         memcpy(g->logits, logits, s->vocab * sizeof *logits);
         for (uint32_t i = 0; i < s->n_eos; i++) g->logits[s->eos[i]] = -INFINITY;
         logits = g->logits;
     }
-    *id = sampler_draw(g->sampler, logits);
+    *id = sampler_draw(g->on.sampler, logits);
     return constrained_take(g->constrained, *id, e);
 }
 
@@ -157,11 +145,11 @@ static status generate(generation *g, error *e) {
         TRY(draw(g, &id, e));
         g->generated++;
         if (g->times.first_token == 0) g->times.first_token = clock_seconds() - g->times.start;
-        if (is_end(model_spec(g->model), id)) break;
+        if (generator_ends(&g->on, id)) break;
         TRY(show(g, id, true, e));
         TRY(signals_check(e));
-        if (!wanted(g) || lookahead_position(g->text) == session_context(g->session) || constrained_is_over(g->constrained)) break;
-        TRY(lookahead_take(g->text, id, wanted(g) - 1, e));
+        if (!wanted(g) || lookahead_position(g->on.text) == session_context(g->on.session) || constrained_is_over(g->constrained)) break;
+        TRY(lookahead_take(g->on.text, id, wanted(g) - 1, e));
         g->times.generated_tokens++;
         g->times.generation = clock_seconds() - start;
     }
@@ -170,7 +158,7 @@ static status generate(generation *g, error *e) {
 
 static status prompt_and_generate(generation *g, error *e) {
     for (size_t i = 0; i < g->ids.n; i++) {
-        sampler_accept(g->sampler, g->ids.ids[i]);
+        sampler_accept(g->on.sampler, g->ids.ids[i]);
         TRY(show(g, g->ids.ids[i], !g->settings->hide_prompt, e));
     }
     TRY(evaluate_prompt(g, e));
@@ -181,46 +169,31 @@ static status prompt_and_generate(generation *g, error *e) {
 
 /* ---- the command ---- */
 
-static void describe(const generation *g, const sampler_options *o) {
-    char line[256];
-    const spec *s = model_spec(g->model);
-    sampler_describe(g->sampler, line, sizeof line);
-    fprintf(stderr, "model: %s, %" PRIu32 " layers, context %zu of %" PRIu32 " · %d threads, %s\n", s->architecture, s->layers,
-            session_context(g->session), s->context, session_threads(g->session), session_isa(g->session));
-    if (session_context(g->session) > s->context) fprintf(stderr, "warning: the model was made for a context of %" PRIu32 "\n", s->context);
-    fprintf(stderr, "sampler: %s · seed %" PRIu64 "\n", line, o->seed);
-}
-
 static status open_sampler(generation *g, const args *a, error *e) {
-    const spec *s = model_spec(g->model);
-    const size_t named = g->model->tokenizer ? tokenizer_vocab(g->model->tokenizer) : s->vocab;
-    const json_t *advice = json_object_get(g->model->file.meta, "generation");
-    sampler_options o = sampling_options(a, offsetof(run_settings, sampling), advice, session_context(g->session));
-    o.isa = session_isa(g->session);
-    TRY(sampler_open(&g->sampler, &o, s->vocab, named < s->vocab ? named : s->vocab, e));
-    if (g->settings->ignore_eos && !(g->logits = calloc(s->vocab, sizeof *g->logits))) return fail(e, E_MEMORY, "no memory for logits");
-    if (!g->settings->quiet) describe(g, &o);
+    const uint32_t vocab = model_spec(g->on.model)->vocab;
+    TRY(generator_sample(&g->on, a, offsetof(run_settings, sampling), e));
+    if (g->settings->ignore_eos && !(g->logits = calloc(vocab, sizeof *g->logits))) return fail(e, E_MEMORY, "no memory for logits");
+    if (g->settings->quiet) return OK;
+    generator_describe_model(&g->on);
+    generator_describe_sampler(&g->on);
     return OK;
 }
 
 static status prepare(generation *g, const args *a, error *e) {
     const run_settings *set = g->settings;
-    if (!set->model) return fail(e, E_USAGE, "no model: give one with -m FILE");
-    TRY(model_open(&g->model, set->model, e));
     session_options o = session_flags_options(&set->session);
     if (o.threads == 0) o.threads = cpu_threads(NULL, 0);
     if (set->profile) TRY(profile_open(&g->profile, o.threads, e));
     o.profile = g->profile;
-    TRY(session_open(&g->session, g->model, &o, e));
-    const session_memory memory = session_bytes(g->session);
+    TRY(generator_open(&g->on, set->model, &o, set->lookup, e));
+    const session_memory memory = session_bytes(g->on.session);
     g->times.cache_bytes = memory.cache;
     g->times.scratch_bytes = memory.scratch;
     TRY(read_ids(g, e));
-    TRY(lookahead_open(&g->text, g->session, model_spec(g->model)->vocab, set->lookup, e));
-    TRY(constrained_open(&g->constrained, &set->constrain, g->model, e));
+    TRY(constrained_open(&g->constrained, &set->constrain, g->on.model, e));
     TRY(open_sampler(g, a, e));
-    if (!set->ids && !g->model->tokenizer) return fail(e, E_USAGE, "%s has no tokenizer; ask for --ids", set->model);
-    if (!set->ids) TRY(decoder_open(&g->decoder, g->model->tokenizer, true, e));
+    if (!set->ids && !g->on.model->tokenizer) return fail(e, E_USAGE, "%s has no tokenizer; ask for --ids", set->model);
+    if (!set->ids) TRY(decoder_open(&g->decoder, g->on.model->tokenizer, true, e));
     g->times.load = clock_seconds() - g->times.start;
     return OK;
 }
@@ -235,7 +208,7 @@ static void show_constraint(const generation *g) {
         fprintf(stderr, "grammar    %10.1f ms for %zu masks, %zu of them new (%zu rules, %zu states, read in %.1f ms)\n", c->seconds * 1e3, n.asked,
                 n.made, size.rules, size.states, c->load * 1e3);
     if (!g->cut) return;
-    const bool context = lookahead_position(g->text) == session_context(g->session);
+    const bool context = lookahead_position(g->on.text) == session_context(g->on.session);
     fprintf(stderr, "warning: the text was cut before it was what the grammar wants: %s\n",
             context ? "the context is full (see -c)" : "-n allows no more tokens");
 }
@@ -243,7 +216,7 @@ static void show_constraint(const generation *g) {
 /* The prompt's steps, and those of what came after it. */
 static status show_profile(generation *g, error *e) {
     const run_settings *set = g->settings;
-    const size_t read = g->times.prompt_tokens, generated = g->times.generated_tokens, batch = session_batch(g->session);
+    const size_t read = g->times.prompt_tokens, generated = g->times.generated_tokens, batch = session_batch(g->on.session);
     const evaluated first = {.runs = 1, .seconds = g->times.prompt, .tokens = read, .calls = (read + batch - 1) / batch};
     const size_t guessed = g->times.lookup.guessed, calls = generated - g->times.lookup.right; /* a right guess saves a call */
     const evaluated then = {.runs = 1, .seconds = g->times.generation, .tokens = calls + guessed, .calls = calls, .position = read};
@@ -251,22 +224,19 @@ static status show_profile(generation *g, error *e) {
     machine_limits limits;
     step_time times[STEP_TIMES];
     profile_take(g->profile, generation_steps);
-    TRY(machine_limits_of(&limits, session_isa(g->session), session_threads(g->session), e));
-    step_times(times, "between", g->prompt_steps, g->session, g->model, set->session.activations, &first, &limits);
+    TRY(machine_limits_of(&limits, session_isa(g->on.session), session_threads(g->on.session), e));
+    step_times(times, "between", g->prompt_steps, g->on.session, g->on.model, set->session.activations, &first, &limits);
     step_times_print("prompt", times);
-    step_times(times, "sampling", generation_steps, g->session, g->model, set->session.activations, &then, &limits);
+    step_times(times, "sampling", generation_steps, g->on.session, g->on.model, set->session.activations, &then, &limits);
     if (generated) step_times_print("generation", times);
     return OK;
 }
 
 static void release(generation *g) {
     decoder_close(&g->decoder);
-    sampler_close(&g->sampler);
     constrained_close(&g->constrained);
-    lookahead_close(&g->text);
-    session_close(&g->session);
+    generator_close(&g->on);
     profile_close(&g->profile);
-    model_close(&g->model);
     free(g->logits);
     free(g->ids.ids);
 }
@@ -279,7 +249,7 @@ static status run_model(const args *a, error *e) {
         code = prompt_and_generate(&g, e);
         const status rest = code == OK || code == E_INTERRUPT ? show_rest(&g, e) : OK;
         if (code == OK) code = rest;
-        g.times.lookup = lookahead_count(g.text);
+        g.times.lookup = lookahead_count(g.on.text);
         if (g.settings->json_timings || !g.settings->quiet) timings_print(&g.times, g.settings->json_timings);
         if (!g.settings->quiet) show_constraint(&g);
         if (code == OK && g.profile) code = show_profile(&g, e);
