@@ -98,6 +98,26 @@ Test(lookup, has_room_for_so_many_ids) {
     lookup_close(&l);
 }
 
+/* What is forgotten has never been there, and what is kept is found again. */
+Test(lookup, rewinds) {
+    int32_t guess[LOOKUP_MOST];
+    lookup *l = opened(20);
+    add(l, "1234567890");
+    for (int i = 0; i < 5; i++) { /* more than there is room for, were it not forgotten */
+        add(l, "5566778855");
+        lookup_rewind(l, 10);
+    }
+    add(l, "55");
+    cr_expect_eq(lookup_guess(l, guess, 2, free_of_charge), 0);
+    add(l, "12");
+    cr_assert_eq(lookup_guess(l, guess, 2, free_of_charge), 2);
+    cr_expect(guess[0] == 3 && guess[1] == 4);
+    lookup_rewind(l, 0);
+    add(l, "12");
+    cr_expect_eq(lookup_guess(l, guess, 2, free_of_charge), 0);
+    lookup_close(&l);
+}
+
 /* ---- with a model ---- */
 
 enum { TOKENS = 150, CONTEXT = 160 }; /* some units of the cache */

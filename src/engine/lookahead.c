@@ -1,5 +1,6 @@
 #include "engine/lookahead.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,14 @@ status lookahead_prompt(lookahead *l, const int32_t *ids, size_t n, error *e) {
     TRY(session_eval(l->session, ids, n, NULL, e));
     l->position = session_position(l->session);
     return OK;
+}
+
+void lookahead_rewind(lookahead *l, size_t position) {
+    assert(position <= l->position);
+    session_rewind(l->session, position);
+    if (l->lookup) lookup_rewind(l->lookup, position);
+    l->position = position;
+    l->guesses = l->right = 0;
 }
 
 /* ---- what a batch costs ---- */

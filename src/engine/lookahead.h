@@ -17,6 +17,9 @@ void lookahead_close(lookahead **l);
 /* Evaluates n ids as they are; errors of session_eval. */
 status lookahead_prompt(lookahead *l, const int32_t *ids, size_t n, error *e);
 
+/* Forgets all but the first `position` ids, which are no more than there are. There are no logits before the next call. */
+void lookahead_rewind(lookahead *l, size_t position);
+
 /* Takes the id that was drawn: evaluates it, and guesses with it, unless it was guessed and has been evaluated. `more` is how many ids will at most be
  * taken after it. Allocates nothing; errors of session_eval. */
 status lookahead_take(lookahead *l, int32_t id, size_t more, error *e);

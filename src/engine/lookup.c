@@ -95,6 +95,14 @@ void lookup_add(lookup *l, int32_t id) {
     *last = (uint32_t)l->n;
 }
 
+/* A place is the last one of its hash when all behind it are gone. */
+void lookup_rewind(lookup *l, size_t n) {
+    for (; l->n > n; l->n--) {
+        if (l->n >= SHORTEST) l->last[hash_of(l)] = l->before[l->n];
+    }
+    l->place = l->length = 0;
+}
+
 /* The chance of a guess behind a common past of each length: what has been seen of it, with what is thought of it before. A longer past is a better one, but in
  * a text where shorter ones mislead it will be worse than usual. */
 static void estimate(const lookup *l, double chance[LENGTHS]) {

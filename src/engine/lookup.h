@@ -21,6 +21,9 @@ void lookup_close(lookup **l);
  * id is the one that stood there: so the share of right guesses is known whether they are used or not. */
 void lookup_add(lookup *l, int32_t id);
 
+/* Forgets all but the first n ids; what is known of how good guesses are stays. */
+void lookup_rewind(lookup *l, size_t n);
+
 /* Fills guess[] with what may come next, `most` <= LOOKUP_MOST ids at most, and returns how many pay: as many as make most tokens for the time, with the shares
  * of right guesses so far, where a batch with n guesses takes cost[n] times as long as a token alone. 0: none does. */
 size_t lookup_guess(const lookup *l, int32_t *guess, size_t most, const double cost[1 + LOOKUP_MOST]);

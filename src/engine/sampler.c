@@ -289,6 +289,10 @@ void sampler_accept(sampler *s, int32_t id) {
     if (s->n_recent < s->options.repeat_last) s->n_recent++;
 }
 
+void sampler_forget(sampler *s) {
+    s->n_recent = s->next_recent = 0;
+}
+
 /* The first candidate at which the running sum of the weights passes a random part of their total; one of weight 0 is never met. */
 static int32_t pick(sampler *s) {
     if (s->n == 1) return s->list[0].id;

@@ -28,6 +28,9 @@ void sampler_close(sampler **s);
 int32_t sampler_draw(sampler *s, const float *logits);
 void sampler_accept(sampler *s, int32_t id);
 
+/* Remembers none; its random numbers go on. */
+void sampler_forget(sampler *s);
+
 /* One line: "temp 0.7 · top-k 40 · ..." of the stages that are on. */
 void sampler_describe(const sampler *s, char *line, size_t size);
 
