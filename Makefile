@@ -24,7 +24,7 @@ OPENMP := $(shell echo 'int main(void) { return 0; }' | $(CC) -fopenmp -x c - -o
 # A fused multiply-add stands only where the source says fma: results are the same bits on every CPU.
 COMPILE = $(CC) -D_GNU_SOURCE -Isrc -I. -MMD -MP $(CPPFLAGS) -std=c17 $(OPT) $(WARN) -ffp-contract=off -fno-math-errno $(SANITIZE) $(CFLAGS)
 LINK    = $(CC) $(SANITIZE) $(OPENMP) $(LDFLAGS)
-LIBS    = -ljansson -lpcre2-8 -lutf8proc -lxxhash -lpthread -lm $(LDLIBS)
+LIBS    = -ljansson -lpcre2-8 -lutf8proc -lxxhash -ledit -lpthread -lm $(LDLIBS)
 
 MACHINE  := $(shell $(CC) -dumpmachine)
 COMPILER := $(shell $(CC) --version)

@@ -144,6 +144,11 @@ static status unknown_option(const command *c, const char *arg, error *e) {
     return fail(e, E_USAGE, "unknown option '%s'", arg);
 }
 
+status args_set(args *a, const char *name, const char *value, error *e) {
+    const option *o = find_name(a->command, name, strlen(name));
+    return o ? set(a, o, value, name, e) : unknown_option(a->command, name, e);
+}
+
 /* ---- the walk ---- */
 
 typedef struct walk {

@@ -8,8 +8,9 @@
 
 static volatile sig_atomic_t caught;
 
+/* What ends the process is not forgotten for a Ctrl-C that follows. */
 static void note(int number) {
-    caught = number;
+    if (!caught || caught == SIGINT) caught = number;
 }
 
 static void say(const char *text) {
@@ -39,6 +40,17 @@ void signals_catch(void) {
     catch_signal(SIGINT, (int)SA_RESETHAND);
     catch_signal(SIGTERM, (int)SA_RESETHAND);
     catch_signal(SIGPIPE, 0);
+}
+
+void signals_catch_often(void) {
+    signals_catch();
+    catch_signal(SIGINT, 0);
+}
+
+bool signals_forget_interrupt(void) {
+    const bool interrupted = caught == SIGINT;
+    if (interrupted) caught = 0;
+    return interrupted;
 }
 
 int signals_caught(void) {

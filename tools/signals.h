@@ -15,6 +15,11 @@ void signals_start(void);
  * (a read of a terminal) return with EINTR. What the parent has set to be ignored stays ignored. */
 void signals_catch(void);
 
+/* Likewise, for a command that goes on after SIGINT: that is noted however often it comes, */
+void signals_catch_often(void);
+/* and forgotten by this: true if it was what had come. */
+bool signals_forget_interrupt(void);
+
 /* The signal noted, or 0. A command that sees one cleans up and returns E_INTERRUPT; main turns that into 128 + signal without a message. */
 int signals_caught(void);
 bool signals_stopped(void); /* is there one? A callback for long work. */

@@ -59,3 +59,23 @@ static void print_text(const timings *t) {
 void timings_print(const timings *t, bool json) {
     (json ? print_json : print_text)(t);
 }
+
+static void print_turn_json(const turn_timings *t) {
+    fprintf(stderr,
+            "{\"reused_tokens\": %zu, \"prompt_tokens\": %zu, \"prompt_ms\": %.3f, \"prompt_tokens_per_second\": %.3f, \"generated_tokens\": %zu, "
+            "\"generation_ms\": %.3f, \"generated_tokens_per_second\": %.3f, \"first_token_ms\": %.3f, \"position\": %zu, \"context\": %zu, "
+            "\"guessed_tokens\": %zu, \"right_tokens\": %zu}\n",
+            t->reused_tokens, t->prompt_tokens, t->prompt * 1e3, per_second(t->prompt_tokens, t->prompt), t->generated_tokens, t->generation * 1e3,
+            per_second(t->generated_tokens, t->generation), t->first_token * 1e3, t->position, t->context, t->lookup.guessed, t->lookup.right);
+}
+
+static void print_turn_text(const turn_timings *t) {
+    fprintf(stderr, "[%zu tokens reused, %zu computed in %.1f ms · %zu generated, %.2f tokens/s · context %zu of %zu", t->reused_tokens,
+            t->prompt_tokens, t->prompt * 1e3, t->generated_tokens, per_second(t->generated_tokens, t->generation), t->position, t->context);
+    if (t->lookup.guessed) fprintf(stderr, " · %zu guessed, %zu of them right", t->lookup.guessed, t->lookup.right);
+    fprintf(stderr, "]\n");
+}
+
+void timings_print_turn(const turn_timings *t, bool json) {
+    (json ? print_turn_json : print_turn_text)(t);
+}

@@ -18,8 +18,20 @@ typedef struct timings { /* seconds of a monotonic clock, counted from `start`; 
     lookahead_counts lookup;
 } timings;
 
+/* Of an answer in a conversation. */
+typedef struct turn_timings {
+    double start, prompt, generation, first_token; /* as above */
+    size_t reused_tokens, prompt_tokens;           /* of the conversation: already in the session; computed */
+    size_t generated_tokens;
+    size_t position, context; /* tokens now in the session, and its room */
+    lookahead_counts lookup;  /* so far */
+} turn_timings;
+
 double clock_seconds(void);
 
 void timings_print(const timings *t, bool json);
+
+/* One line on stderr. */
+void timings_print_turn(const turn_timings *t, bool json);
 
 #endif
