@@ -40,7 +40,7 @@ screen() { tmux_ capture-pane -p -S -200 "$@"; }
 last_line() { screen | grep -v '^ *$' | tail -n 1; }
 prompted() { [ "$(last_line)" = '>' ]; }
 shows() { screen | grep -qE -- "$1"; }
-type_() { tmux_ send-keys -- "$@"; }
+type_() { tmux_ send-keys "$@"; }
 line() { type_ -l "$1" && tmux_ send-keys Enter; }
 # answered: a prompt is there again, and the screen has the text
 answered() { shows "$1" && prompted; }

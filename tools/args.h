@@ -12,7 +12,8 @@ typedef enum args_want { ARGS_RUN, ARGS_HELP, ARGS_VERSION } args_want;
 status args_parse(args *a, const command *c, int argc, char **argv, args_want *want, error *e);
 void args_free(args *a);
 
-/* Sets an option later on, as if it had been typed: `name` without dashes. E_USAGE says what is wrong, and nothing has changed. The value of a text is borrowed. */
+/* Sets an option later on, as if it had been typed: `name` without dashes. E_USAGE says what is wrong, and nothing has changed. The value of a text is
+ * borrowed. */
 status args_set(args *a, const char *name, const char *value, error *e);
 
 /* The environment variable of an option: QBIN_ and its name in capitals with '_' for '-'. */

@@ -46,6 +46,7 @@ static status prepare(chat *c, error *e) {
     TRY(generator_open(&c->on, set->model, &o, set->lookup, e));
     TRY(chat_template_open(&c->template, c->on.model, set->model, set->template, set->template_args, e));
     TRY(generator_sample(&c->on, &c->args, offsetof(chat_settings, sampling), e));
+    TRY(constrained_open(&c->constrained, &set->constrain, c->on.model, e));
     c->end = chat_template_end(&c->template);
     if (set->quiet) return OK;
     generator_describe_model(&c->on);
@@ -54,6 +55,7 @@ static status prepare(chat *c, error *e) {
 }
 
 static void release(chat *c) {
+    constrained_close(&c->constrained);
     generator_close(&c->on);
     chat_template_close(&c->template);
     json_decref(c->messages);
@@ -206,6 +208,7 @@ static const option options[] = {
     CONTEXT_OPTION(chat_settings),
     SESSION_OPTIONS(chat_settings),
     SAMPLING_OPTIONS(chat_settings),
+    CONSTRAIN_OPTIONS(chat_settings),
     {.name = "lookup",
      .kind = OPTION_FLAG,
      AT(lookup),

@@ -1,10 +1,11 @@
-/* chat.h: a conversation with a model, as the files of `chat` share it: what was said, what of it is in the session, and how it goes on. The command, its options
- * and the loop are in chat.c, an answer is made in chat_answer.c, the commands that begin with a slash are a table in chat_commands.c. */
+/* chat.h: a conversation with a model, as the files of `chat` share it: what was said, what of it is in the session, and how it goes on. The command, its
+ * options and the loop are in chat.c, an answer is made in chat_answer.c, the commands that begin with a slash are a table in chat_commands.c. */
 #ifndef QBIN_TOOLS_CHAT_H
 #define QBIN_TOOLS_CHAT_H
 
 #include "tools/chat_messages.h"
 #include "tools/chat_template.h"
+#include "tools/constrain.h"
 #include "tools/generator.h"
 #include "tools/lines.h"
 #include "tools/sampling.h"
@@ -19,12 +20,14 @@ typedef struct chat_settings {
     bool escape, single_turn, lookup, no_history, json_timings, quiet;
     session_flags session;
     sampling_flags sampling;
+    constrain_flags constrain;
 } chat_settings;
 
 typedef struct chat {
     args args; /* a copy: /set changes what is given */
     chat_settings *set;
     generator on;
+    constrained *constrained; /* NULL: an answer may be anything */
     chat_template template;
     json_t *messages;
     id_list ids; /* of the tokens in the session */

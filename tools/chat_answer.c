@@ -150,6 +150,13 @@ static bool ends(const chat *c, int32_t id) {
     return generator_ends(&c->on, id) || id == c->end || id == tokenizer_eos(c->template.tokenizer);
 }
 
+static status draw(const chat *c, int32_t *id, error *e) {
+    const float *logits = lookahead_logits(c->on.text);
+    TRY(constrained_logits(c->constrained, &logits, e));
+    *id = sampler_draw(c->on.sampler, logits);
+    return constrained_take(c->constrained, *id, e);
+}
+
 static size_t wanted(const answer *a) {
     const int64_t predict = a->c->set->predict;
     return predict < 0 ? SIZE_MAX : (size_t)predict > a->drawn ? (size_t)predict - a->drawn : 0;
@@ -158,14 +165,16 @@ static size_t wanted(const answer *a) {
 static status generate(answer *a, error *e) {
     chat *c = a->c;
     const double start = clock_seconds();
-    while (wanted(a)) {
-        const int32_t id = sampler_draw(c->on.sampler, lookahead_logits(c->on.text));
+    TRY(constrained_restart(c->constrained, e));
+    while (wanted(a) && !constrained_is_over(c->constrained)) {
+        int32_t id;
+        TRY(draw(c, &id, e));
         a->drawn++;
         if (a->times.first_token == 0) a->times.first_token = clock_seconds() - a->times.start;
         if (ends(c, id)) break;
         TRY(pass_token(a, id, e));
         TRY(signals_check(e));
-        if (c->stops.found || !wanted(a)) break;
+        if (c->stops.found || !wanted(a) || constrained_is_over(c->constrained)) break;
         a->full = lookahead_position(c->on.text) == session_context(c->on.session);
         if (a->full) break;
         TRY(lookahead_take(c->on.text, id, wanted(a) - 1, e));

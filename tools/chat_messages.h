@@ -1,5 +1,5 @@
-/* chat_messages.h: the messages of a conversation: a JSON array of {"role", "content"} as every program of this trade has it, the system prompt first if there is
- * one. Owns what a message may be, and its file: JSON that is written whole or not at all, and read as something that a stranger wrote. */
+/* chat_messages.h: the messages of a conversation: a JSON array of {"role", "content"} as every program of this trade has it, the system prompt first if there
+ * is one. Owns what a message may be, and its file: JSON that is written whole or not at all, and read as something that a stranger wrote. */
 #ifndef QBIN_TOOLS_CHAT_MESSAGES_H
 #define QBIN_TOOLS_CHAT_MESSAGES_H
 

@@ -11,8 +11,8 @@ typedef struct chat_typed { /* starts as {0}; the buffer is used again by the ne
     bool end;               /* there is no more */
 } chat_typed;
 
-/* A line that ends in a backslash goes on in the next one. Three quotation marks begin a message that goes on to the next three, which end a line; a slash has no
- * meaning in it. Empty lines are passed over. What an end of file cuts off counts. Errors of lines_read. */
+/* A line that ends in a backslash goes on in the next one. Three quotation marks begin a message that goes on to the next three, which end a line; a slash has
+ * no meaning in it. Empty lines are passed over. What an end of file cuts off counts. Errors of lines_read. */
 status chat_read(lines *l, chat_typed *out, error *e);
 
 #endif

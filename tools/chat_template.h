@@ -14,12 +14,13 @@ typedef struct chat_template { /* starts as {0} */
     json_t *variables; /* "bos_token", what was asked for, ... */
 } chat_template;
 
-/* The template in `file`, or that of the model (`path` is its name in messages) if that is NULL. `variables`: the text of a JSON object, more variables for the
- * template; or NULL. E_USAGE if the model has no template, or `variables` is none; E_FILE names file and line of what is no template. */
+/* The template in `file`, or that of the model (`path` is its name in messages) if that is NULL. `variables`: the text of a JSON object, more variables
+ * for the template; or NULL. E_USAGE if the model has no template, or `variables` is none; E_FILE names file and line of what is no template. */
 status chat_template_open(chat_template *t, const model *m, const char *path, const char *file, const char *variables, error *e);
 void chat_template_close(chat_template *t);
 
-/* Renders a list of messages, with the beginning of an answer behind them if that is wanted; the caller frees *out. E_RUN: what the template says against it. */
+/* Renders a list of messages, with the beginning of an answer behind them if that is wanted; the caller frees *out. E_RUN: what the template says
+ * against it. */
 status chat_template_render(const chat_template *t, json_t *messages, bool answer, jinja_output *out, error *e);
 
 /* Appends the ids of what was rendered. */

@@ -8,8 +8,8 @@
 /* "$XDG_STATE_HOME/qbin/NAME", or the same below ~/.local/state; NULL if there is no home or no memory. The caller frees it. */
 char *history_path(const char *name);
 
-/* Gives the last lines, the oldest first: at most 1000, none longer than 64 KiB, none with control characters or bytes that are not UTF-8. A file that has become
- * long is shortened. */
+/* Gives the last lines, the oldest first: at most 1000, none longer than 64 KiB, none with control characters or bytes that are not UTF-8. A file that has
+ * become long is shortened. */
 void history_read(const char *path, void (*take)(void *owner, const char *line), void *owner);
 
 /* Appends a line; makes the folders and the file. False if it cannot. */

@@ -1,5 +1,5 @@
-/* lines.h: the lines that a person types or a script pipes in. On a terminal they are edited, kept and completed by libedit; what is not a terminal is read as it
- * is. Shows prompts on the terminal alone, and nothing on standard output. */
+/* lines.h: the lines that a person types or a script pipes in. On a terminal they are edited, kept and completed by libedit; what is not a terminal is read
+ * as it is. Shows prompts on the terminal alone, and nothing on standard output. */
 #ifndef QBIN_TOOLS_LINES_H
 #define QBIN_TOOLS_LINES_H
 
