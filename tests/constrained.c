@@ -103,7 +103,7 @@ const token_texts *small_vocabulary(void) {
 grammar *grammar_of(const char *text) {
     grammar *g = NULL;
     error e = {0};
-    const bool schema = *text == '{' || strcmp(text, "true") == 0;
+    const bool schema = *text == '{';
     const status s = (schema ? schema_open : grammar_open)(&g, text, strlen(text), &e);
     cr_assert_eq(s, OK, "%s: %s", text, e.text);
     return g;

@@ -12,7 +12,7 @@
 const token_texts *small_vocabulary(void);
 enum { SMALL_STEPS = 3000 }; /* tokens of a text, at most */
 
-/* The grammar of a text (a schema if it begins with { or is true); ends the test if there is none. */
+/* The grammar of a text (a schema if it begins with {); ends the test if there is none. */
 grammar *grammar_of(const char *text);
 
 /* One text, NUL-terminated, to be freed; NULL if it was not ready after SMALL_STEPS tokens. Every mask on the way is compared with what single bytes allow if

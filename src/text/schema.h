@@ -9,4 +9,8 @@
 /* E_FILE begins with a pointer to what is wrong, such as #/properties/a/pattern. */
 status schema_open(grammar **out, const char *json, size_t bytes, error *e);
 
+/* The names of what is understood, one after the other; NULL after the last. */
+const char *schema_keyword(size_t i);
+const char *schema_format(size_t i);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "text/schema.h"
 #include "text/schema_compile.h"
 
 /* ---- the list of keywords ---- */
@@ -69,6 +70,10 @@ static const keyword keywords[] = {
     {"unevaluatedItems", SORT_ARRAY, "true"},
     {"nullable", SORT_GENERAL, "false"},
 };
+
+const char *schema_keyword(size_t i) {
+    return i < sizeof keywords / sizeof *keywords ? keywords[i].name : NULL;
+}
 
 static const keyword *find_keyword(const char *name) {
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {

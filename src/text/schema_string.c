@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "text/schema.h"
 #include "text/unicode.h"
 
 /* DEL is JSON, but no text that a person wants. */
@@ -98,7 +99,7 @@ static expr quoted(schema_compiler *c, expr x) {
     return expr_then(&c->b, expr_then(&c->b, quote, x), quote);
 }
 
-/* ---- formats: regular expressions, of strings that are surely valid; a table in docs/grammar.md is compared with this one by a test ---- */
+/* ---- formats: regular expressions, of strings that are surely valid (docs/grammar.md lists them, which a test checks) ---- */
 
 #define BYTE  "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 #define DATE  "[12][0-9]{3}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
@@ -122,6 +123,10 @@ static const string_format formats[] = {
     {"ipv6", "([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}"},
     {"uri", "https?://" HOST "(:[1-9][0-9]{0,3})?(/[a-zA-Z0-9_.~-]{0,60}){0,12}(\\?[a-zA-Z0-9_.~&=-]{1,100})?(#[a-zA-Z0-9_.~-]{1,60})?"},
 };
+
+const char *schema_format(size_t i) {
+    return i < sizeof formats / sizeof *formats ? formats[i].name : NULL;
+}
 
 static expr format_expr(schema_compiler *c, const char *name) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {

@@ -8,14 +8,15 @@ FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SECONDS ?= 60
 REPLAYS      = $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%)
 FUZZERS      = $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
+FUZZ_HELP    = $(BUILD)/tests/fuzz/target.o $(BUILD)/tests/fuzz/follow.o
 
-$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/fuzz/target.o $(BUILD)/libqbin.a
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_HELP) $(BUILD)/libqbin.a
 	@echo "  link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 test everything: $(REPLAYS)
 
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/target.o $(BUILD)/libqbin.a
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_HELP) $(BUILD)/libqbin.a
 	@echo "  link $@"
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
