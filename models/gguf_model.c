@@ -11,12 +11,12 @@
 
 enum { KEY_ROOM = 160, HALF_MAX = 512 };
 
-typedef struct import {
+typedef struct reading {
     gguf *g;
     const gguf_arch *arch;
     json_t *config;
     const source *factors; /* rope_freqs.weight, or NULL */
-} import;
+} reading;
 
 static bool is_text(const gguf_text *t, const char *word) {
     return t->p && strlen(word) == t->n && !memcmp(t->p, word, t->n);
@@ -29,7 +29,7 @@ static const char *cut_prefix(const char *text, const char *prefix) {
 
 /* ---- the architecture ---- */
 
-static status find_arch(import *in, error *e) {
+static status find_arch(reading *in, error *e) {
     gguf_text name;
     char known[256] = "";
     TRY(gguf_string(in->g, "general.architecture", &name, e));
@@ -43,7 +43,7 @@ static status find_arch(import *in, error *e) {
     return fail(e, E_FILE, "architecture '%.*s' is not supported in GGUF; known: %s", (int)(name.n < 60 ? name.n : 60), name.p, known);
 }
 
-static char *full_key(const import *in, char room[KEY_ROOM], const char *group, const char *key) {
+static char *full_key(const reading *in, char room[KEY_ROOM], const char *group, const char *key) {
     snprintf(room, KEY_ROOM, "%s.%s%s", in->arch->name, group, key);
     return room;
 }
@@ -51,7 +51,7 @@ static char *full_key(const import *in, char room[KEY_ROOM], const char *group, 
 /* ---- tensors ---- */
 
 /* A tensor that config.json tells about instead. */
-static void take_factors(import *in) {
+static void take_factors(reading *in) {
     checkpoint *c = &in->g->tensors;
     source *t = (source *)(uintptr_t)checkpoint_find(c, FACTORS);
     if (!t) return;
@@ -84,7 +84,7 @@ static bool global_name(const char *name, char *out, size_t room) {
 }
 
 /* What was done to the numbers of a tensor for this kind of file. */
-static status note_differences(const import *in, source *t, const gguf_pair *part, uint32_t heads, uint32_t kv_heads, error *e) {
+static status note_differences(const reading *in, source *t, const gguf_pair *part, uint32_t heads, uint32_t kv_heads, error *e) {
     const bool is_q = part && !strcmp(part->gguf, "attn_q"), is_k = part && !strcmp(part->gguf, "attn_k");
     const size_t length = strlen(t->name);
     const bool is_norm = length > 11 && !strcmp(t->name + length - 11, "norm.weight");
@@ -99,7 +99,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const source *)a)->name, ((const source *)b)->name);
 }
 
-static status rename_one(const import *in, source *t, char *name, uint32_t heads, uint32_t kv_heads, error *e) {
+static status rename_one(const reading *in, source *t, char *name, uint32_t heads, uint32_t kv_heads, error *e) {
     const gguf_pair *part = NULL;
     if (!t->type) return fail(e, E_FILE, "tensor '%s' has the type %s, which cannot be read", t->name, t->dtype);
     if (t->ndim == 1 && t->type->block > 1) return fail(e, E_FILE, "tensor '%s' is a vector of type %s, which is not supported", t->name, t->dtype);
@@ -111,7 +111,7 @@ static status rename_one(const import *in, source *t, char *name, uint32_t heads
 }
 
 /* Different names stay different, so nothing comes twice. */
-static status rename_tensors(import *in, error *e) {
+static status rename_tensors(reading *in, error *e) {
     checkpoint *c = &in->g->tensors;
     double heads, kv_heads;
     char key[KEY_ROOM], *names = calloc(c->n_tensors + 1, TENSOR_NAME);
@@ -138,7 +138,7 @@ static json_t *number(double x) {
     return x == floor(x) && fabs(x) < 0x1p53 ? json_integer((json_int_t)x) : json_real(x);
 }
 
-static status copy_numbers(const import *in, const char *group, const gguf_pair *pairs, json_t *to, error *e) {
+static status copy_numbers(const reading *in, const char *group, const gguf_pair *pairs, json_t *to, error *e) {
     for (const gguf_pair *p = pairs; p->gguf; p++) {
         char key[KEY_ROOM];
         double x;
@@ -166,7 +166,7 @@ static const struct neutral {
     double value;
 } neutrals[] = {{"expert_count", 0}, {"expert_used_count", 0}, {"rope.scale_linear", 1}, {"attention.clamp_kqv", 0}, {"logit_scale", 1}};
 
-static status check_key(const import *in, const gguf_value *v, const char *key, size_t n, error *e) {
+static status check_key(const reading *in, const gguf_value *v, const char *key, size_t n, error *e) {
     const char group[] = "rope.scaling.";
     const size_t skip = sizeof group - 1;
     if (in_pairs(gguf_keys, key, n) || in_pairs(in->arch->keys, key, n)) return OK;
@@ -181,7 +181,7 @@ static status check_key(const import *in, const gguf_value *v, const char *key, 
     return fail(e, E_FILE, "key '%.*s' is not understood and might change the mathematics", (int)(v->key.n < 80 ? v->key.n : 80), v->key.p);
 }
 
-static status check_keys(const import *in, error *e) {
+static status check_keys(const reading *in, error *e) {
     const size_t skip = strlen(in->arch->name) + 1;
     for (size_t i = 0; i < in->g->n_values; i++) {
         const gguf_value *v = &in->g->values[i];
@@ -192,7 +192,7 @@ static status check_keys(const import *in, error *e) {
 }
 
 /* Heads are rotated whole, and values are as long as keys. */
-static status check_lengths(const import *in, error *e) {
+static status check_lengths(const reading *in, error *e) {
     char key[KEY_ROOM];
     double hidden, heads, dim, other;
     static const char *const same[] = {"rope.dimension_count", "attention.value_length"};
@@ -208,10 +208,12 @@ static status check_lengths(const import *in, error *e) {
 
 /* ---- rope scaling ---- */
 
-static status add_scaling(const import *in, error *e) {
+static status add_scaling(const reading *in, error *e) {
     char key[KEY_ROOM];
     gguf_text type;
     TRY(gguf_string(in->g, full_key(in, key, "rope.scaling.", "type"), &type, e));
+    if (!type.p && gguf_find(in->g, full_key(in, key, "rope.scaling.", "factor")))
+        type = (gguf_text){"linear", strlen("linear")}; /* as llama.cpp takes it */
     if (!type.p || is_text(&type, "none")) return OK;
     json_t *scaling = json_pack("{s:s#}", "rope_type", type.p, type.n);
     if (!scaling) return fail(e, E_FILE, "'%s' is not UTF-8", key);
@@ -253,7 +255,7 @@ static status solve_llama3(const float *f, size_t n, double theta, double *facto
     return OK;
 }
 
-static status add_factors(const import *in, error *e) {
+static status add_factors(const reading *in, error *e) {
     const source *t = in->factors;
     float f[HALF_MAX];
     double theta, factor = 1, high = 1, original = 0;
@@ -280,11 +282,11 @@ static status add_factors(const import *in, error *e) {
 
 /* ---- what tensors say ---- */
 
-static bool has_tensor(const import *in, const char *name) {
+static bool has_tensor(const reading *in, const char *name) {
     return checkpoint_find(&in->g->tensors, name);
 }
 
-static status add_from_tensors(const import *in, error *e) {
+static status add_from_tensors(const reading *in, error *e) {
     const source *embed = checkpoint_find(&in->g->tensors, "model.embed_tokens.weight");
     if (!embed) return fail(e, E_FILE, "tensor 'token_embd.weight' is missing");
     json_object_set_new(in->config, "vocab_size", json_integer((json_int_t)embed->shape[0]));
@@ -297,7 +299,7 @@ static status add_from_tensors(const import *in, error *e) {
 }
 
 /* A list where a turn of a conversation ends with another token than a text. */
-static status add_tokens(const import *in, error *e) {
+static status add_tokens(const reading *in, error *e) {
     static const struct token {
         const char *key, *config;
     } tokens[] = {{"tokenizer.ggml.bos_token_id", "bos_token_id"},
@@ -323,7 +325,7 @@ static status add_tokens(const import *in, error *e) {
 }
 
 /* Gemma: scores are scaled by what is written; files do not say it, but one size of each is known to differ. */
-static void add_score_scale(const import *in) {
+static void add_score_scale(const reading *in) {
     const json_int_t layers = json_integer_value(json_object_get(in->config, "num_hidden_layers"));
     const json_int_t heads = json_integer_value(json_object_get(in->config, "num_attention_heads"));
     const json_int_t hidden = json_integer_value(json_object_get(in->config, "hidden_size"));
@@ -333,7 +335,7 @@ static void add_score_scale(const import *in) {
     json_object_set_new(in->config, "query_pre_attn_scalar", json_integer(scalar));
 }
 
-static status make_config(import *in, error *e) {
+static status make_config(reading *in, error *e) {
     in->config = json_loads(in->arch->constants, 0, NULL);
     if (!in->config) return fail(e, E_MEMORY, "no memory");
     json_object_set_new(in->config, "model_type", json_string(in->arch->model_type));
@@ -352,7 +354,7 @@ static status make_config(import *in, error *e) {
 }
 
 status gguf_model(gguf *g, json_t **config, error *e) {
-import in = {.g = g };
+    reading in = {.g = g};
     const char *path = g->tensors.files[0].path;
     *config = NULL;
     status s = find_arch(&in, e);

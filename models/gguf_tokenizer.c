@@ -219,6 +219,10 @@ static status make_bytes(words *w, error *e) {
 static status make_pieces(words *w, error *e) {
     TRY(gguf_numbers(w->g, "tokenizer.ggml.scores", &w->scores, e));
     if (!w->scores || w->scores->n != w->n) return fail(e, E_FILE, "'tokenizer.ggml.scores' has not as many entries as there are tokens");
+    for (size_t i = 0; i < w->n; i++) {
+        if (!isfinite(gguf_element(w->scores, i)))
+            return fail(e, E_FILE, "entry %zu of 'tokenizer.ggml.scores' is not a number that can be compared", i);
+    }
     TRY(gguf_flag(w->g, "tokenizer.ggml.add_space_prefix", true, &w->prefix, e));
     TRY(gguf_flag(w->g, "tokenizer.ggml.add_bos_token", true, &w->add_bos, e));
     const bool bytes = id_of(w, "<0x00>", 6) >= 0;

@@ -111,8 +111,20 @@ static bool plan(gguf_entry *entries, size_t n, uint64_t *end) {
     return true;
 }
 
+static uint64_t data_bytes(const gguf_entry *t) {
+    return t->shape[0] * (t->ndim == 2 ? t->shape[1] : 1) / t->type->as->block * t->type->as->bytes;
+}
+
+/* What stands between tensors stays zero. */
+static void skip_gaps(gguf_writer *w, size_t n, uint64_t all) {
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t end = w->entries[i].offset + data_bytes(&w->entries[i]), next = i + 1 < n ? w->entries[i + 1].offset : all;
+        output_skip(&w->file, end, next - end);
+    }
+}
+
 /* All that stands before the data, in memory. */
-static void gather(gguf_values *head, const gguf_values *values, const gguf_entry *entries, size_t n) {
+static void add_front(gguf_values *head, const gguf_values *values, const gguf_entry *entries, size_t n) {
     static const uint8_t zeros[ALIGN];
     add(head, "GGUF", 4);
     add_u32(head, VERSION);
@@ -134,11 +146,12 @@ static status create(gguf_writer *w, const char *path, const gguf_values *values
     uint64_t bytes, all = 0;
     gguf_values head = {0};
     if (!plan(w->entries, n, &bytes)) return fail(e, E_FILE, "%s: a tensor is too large, or its rows are no whole blocks", path);
-    gather(&head, values, w->entries, n);
+    add_front(&head, values, w->entries, n);
     status s = head.failed || values->failed || !size_add(head.n, bytes, &all) ? fail(e, E_MEMORY, "no memory for the values of %s", path) : OK;
     if (s == OK) s = output_open(&w->file, path, all, e);
-    if (s == OK) s = output_write(&w->file, 0, head.data, head.n, e);
     for (size_t i = 0; i < n; i++) w->entries[i].offset += head.n;
+    if (s == OK) skip_gaps(w, n, all);
+    if (s == OK) s = output_write(&w->file, 0, head.data, head.n, e);
     gguf_values_free(&head);
     return s;
 }

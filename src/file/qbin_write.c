@@ -1,20 +1,15 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "base/check.h"
-#include "file/gather.h"
+#include "file/output.h"
 #include "file/qbin.h"
 #include "file/qbin_disk.h"
-#include "file/temporary.h"
 
 enum { HASH_CHUNK = 1 << 20, N_SECTIONS = 3 };
 
@@ -24,9 +19,7 @@ typedef struct plan {
 } plan;
 
 struct qbin_writer {
-    int fd; /* locked: a second process can tell it from litter */
-    char *target, *temp, *folder;
-    gather *gather;
+    output file;
     qbin_entry *entries;
     size_t n;
     plan plan;
@@ -108,99 +101,48 @@ status qbin_plan(qbin_entry *entries, size_t n, size_t meta_bytes, size_t tokens
 
 /* ---- create ---- */
 
-/* A full disk, quota or size limit is E_MEMORY, everything else E_RUN. */
-static status fail_io(error *e, const char *path, const char *what, int reason) {
-    const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG || reason == ENOMEM;
-    return fail(e, full ? E_MEMORY : E_RUN, "%s: %s: %s", path, what, strerror(reason));
-}
-
-static status check_target(const char *target, error *e) {
-    struct stat info;
-    if (lstat(target, &info)) return errno == ENOENT ? OK : fail_io(e, target, "cannot be written", errno);
-    if (S_ISDIR(info.st_mode)) return fail(e, E_RUN, "%s: is a directory, not a file to write", target);
-    if (S_ISLNK(info.st_mode)) return fail(e, E_RUN, "%s: is a symbolic link; name the file itself", target);
-    return S_ISREG(info.st_mode) ? OK : fail(e, E_RUN, "%s: is not a regular file", target);
-}
-
-static status name_paths(qbin_writer *w, const char *target, error *e) {
-    char *copy = strdup(target);
-    w->target = strdup(target);
-    w->folder = copy ? strdup(dirname(copy)) : NULL;
-    w->temp = temporary_name(target, NULL);
-    free(copy);
-    return w->target && w->folder && w->temp ? OK : fail(e, E_MEMORY, "no memory");
-}
-
-static status open_temp(qbin_writer *w, error *e) {
-    w->fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (w->fd < 0) return fail_io(e, w->target, "cannot be created", errno);
-    if (flock(w->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return fail_io(e, w->temp, "is in use", errno);
-    const off_t size = (off_t)w->plan.file_bytes;
-    if (fallocate(w->fd, 0, 0, size) == 0) return OK;
-    if (errno != EOPNOTSUPP && errno != ENOSYS) return fail_io(e, w->target, "no room for the file", errno);
-    return ftruncate(w->fd, size) ? fail_io(e, w->target, "no room for the file", errno) : OK;
-}
+/* ---- create ---- */
 
 /* The front is written last, and what lies between tensors stays zero: windows are not to wait for either. */
-static status open_gather(qbin_writer *w, error *e) {
+static void skip_gaps(qbin_writer *w) {
     uint64_t end = 0;
-    w->gather = gather_open(w->fd, w->plan.file_bytes);
-    if (!w->gather) return fail(e, E_MEMORY, "no memory");
     for (size_t i = 0; i < w->n; i++) {
         const uint64_t at = w->plan.data_offset + w->entries[i].offset;
-        gather_skip(w->gather, end, at - end);
+        output_skip(&w->file, end, at - end);
         end = at + w->entries[i].bytes;
     }
-    return OK;
-}
-
-static void free_writer(qbin_writer **w) {
-    gather_close((*w)->gather);
-    if ((*w)->fd >= 0) close((*w)->fd);
-    free((*w)->target);
-    free((*w)->temp);
-    free((*w)->folder);
-    free(*w);
-    *w = NULL;
 }
 
 void qbin_abandon(qbin_writer **w) {
     if (!*w) return;
-    if ((*w)->fd >= 0) unlink((*w)->temp);
-    free_writer(w);
+    output_abandon(&(*w)->file);
+    free(*w);
+    *w = NULL;
 }
 
 status qbin_create(qbin_writer **out, const char *target, qbin_entry *entries, size_t n, size_t meta_bytes, size_t tokens_bytes, error *e) {
     *out = NULL;
-    TRY(check_target(target, e));
     qbin_writer *w = calloc(1, sizeof *w);
     if (!w) return fail(e, E_MEMORY, "no memory");
-    w->fd = -1;
     w->entries = entries;
     w->n = n;
     status s = make_plan(&w->plan, entries, n, meta_bytes, tokens_bytes, e);
-    if (s == OK) s = name_paths(w, target, e);
+    if (s == OK) s = output_open(&w->file, target, w->plan.file_bytes, e);
     if (s == OK) {
-        temporary_remove_litter(target);
-        s = open_temp(w, e);
+        skip_gaps(w);
+        *out = w;
+    } else {
+        free(w);
     }
-    if (s == OK) s = open_gather(w, e);
-    if (s != OK) qbin_abandon(&w);
-    *out = w;
     return s;
 }
 
 /* ---- write ---- */
 
-static status write_at(const qbin_writer *w, uint64_t at, const void *data, size_t bytes, error *e) {
-    const int failed = gather_write(w->gather, at, data, bytes);
-    return failed ? fail_io(e, w->target, "cannot be written", failed) : OK;
-}
-
 status qbin_write(qbin_writer *w, size_t i, uint64_t at, const void *data, size_t bytes, error *e) {
     const qbin_entry *t = &w->entries[i];
     if (!size_inside(at, bytes, t->bytes)) return fail(e, E_RUN, "tensor '%s': %zu bytes at %" PRIu64 " leave it", t->name, bytes, at);
-    return write_at(w, w->plan.data_offset + t->offset + at, data, bytes, e);
+    return output_write(&w->file, w->plan.data_offset + t->offset + at, data, bytes, e);
 }
 
 /* ---- commit ---- */
@@ -209,9 +151,9 @@ static status hash_entry(const qbin_writer *w, qbin_entry *t, XXH3_state_t *stat
     XXH3_64bits_reset(state);
     for (uint64_t at = 0; at < t->bytes;) {
         const size_t want = t->bytes - at < HASH_CHUNK ? (size_t)(t->bytes - at) : HASH_CHUNK;
-        const ssize_t got = pread(w->fd, buffer, want, (off_t)(w->plan.data_offset + t->offset + at));
+        const ssize_t got = pread(w->file.fd, buffer, want, (off_t)(w->plan.data_offset + t->offset + at));
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return fail_io(e, w->temp, "cannot be read back", got ? errno : EIO);
+        if (got <= 0) return fail(e, E_RUN, "%s: cannot be read back: %s", w->file.temp, strerror(got ? errno : EIO));
         XXH3_64bits_update(state, buffer, (size_t)got);
         at += (uint64_t)got;
     }
@@ -269,31 +211,16 @@ static status write_front(const qbin_writer *w, const char *meta, const void *to
     memcpy(h.magic, QBIN_MAGIC, sizeof h.magic);
     h.header_hash = XXH3_64bits(&h, offsetof(disk_header, header_hash));
     memcpy(front, &h, sizeof h);
-    const status s = write_at(w, 0, front, p->data_offset, e);
+    const status s = output_write(&w->file, 0, front, p->data_offset, e);
     free(front);
     return s;
 }
 
-/* After the rename the name must survive a power cut too. Some file systems cannot sync a folder: that is no failure. */
-static status publish(const qbin_writer *w, error *e) {
-    if (fsync(w->fd)) return fail_io(e, w->temp, "cannot be synced", errno);
-    if (rename(w->temp, w->target)) return fail_io(e, w->target, "cannot be replaced", errno);
-    const int folder = open(w->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return OK;
-    const int failed = fsync(folder) ? errno : 0;
-    close(folder);
-    return failed && failed != EINVAL && failed != ENOTSUP ? fail_io(e, w->folder, "cannot be synced", failed) : OK;
-}
-
 status qbin_commit(qbin_writer **w, const char *meta, const void *tokens, error *e) {
-    const int failed = gather_flush((*w)->gather);
-    status s = failed ? fail_io(e, (*w)->target, "cannot be written", failed) : hash_entries(*w, e);
+    status s = output_flush(&(*w)->file, e);
+    if (s == OK) s = hash_entries(*w, e);
     if (s == OK) s = write_front(*w, meta, tokens, e);
-    if (s == OK) s = publish(*w, e);
-    if (s == OK) {
-        free_writer(w);
-    } else {
-        qbin_abandon(w);
-    }
+    if (s == OK) s = output_commit(&(*w)->file, e);
+    qbin_abandon(w);
     return s;
 }
