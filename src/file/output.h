@@ -15,8 +15,8 @@ typedef struct output {
     gather *gather;
 } output;
 
-/* Creates "<path>.tmp-<pid>" with `bytes` zeros, after what killed runs have left is gone. A full disk, quota or size limit is E_MEMORY, here and below, everything
- * else E_RUN. */
+/* Creates "<path>.tmp-<pid>" with `bytes` zeros, after what killed runs have left is gone. A full disk, quota or size limit is E_MEMORY, here and below,
+ * everything else E_RUN. */
 status output_open(output *o, const char *path, uint64_t bytes, error *e);
 
 /* Nobody will write these bytes before the flush: windows need not wait for them. */
