@@ -48,6 +48,15 @@ while IFS=$'\t' read -r file message; do
         run "$BIN/tokenize" -m "$H/$file" text
         refused "$file" 3 "$text"
         ;;
+    *.gbnf | *.schema.json)
+        how=--grammar
+        [ "${file%.json}" = "$file" ] || how=--json-schema
+        folder model.safetensors
+        convert
+        run timeout 20 "$BIN/run" -m "$WORK/out.qbin" --prompt-ids 1 --ids $how "$H/$file"
+        refused "$file" 3 "$text"
+        rm -f "$WORK/out.qbin"
+        ;;
     *.qbin)
         run "$BIN/inspect" --verify "$H/$file"
         refused "$file" 3 "$text"

@@ -29,8 +29,8 @@ static status read_grammar(grammar **out, const notation *n, const char *path, e
 
 static status prepare(constrained *c, const notation *n, const char *path, const model *m, error *e) {
     const spec *s = model_spec(m);
-    if (!m->tokenizer) return fail(e, E_USAGE, "%s has no tokenizer, so its texts cannot be constrained", m->file.map.path);
     TRY(read_grammar(&c->grammar, n, path, e));
+    if (!m->tokenizer) return fail(e, E_USAGE, "%s has no tokenizer, so its texts cannot be constrained", m->file.map.path);
     TRY(token_texts_open(&c->texts, m->tokenizer, e));
     c->logits = malloc(s->vocab * sizeof *c->logits);
     if (!c->logits) return fail(e, E_MEMORY, "no memory for logits");

@@ -11,6 +11,8 @@ tests/test_hostile.sh makes a model folder of each file and gives it to the real
     NAME.index.json     beside the two good shards
     NAME.gguf           as it is
     NAME.qbin           as it is
+    NAME.gbnf           as the grammar of what the good model writes
+    NAME.schema.json    as its JSON Schema
     NAME.tokenizer.model  as it is, to tokenize
 
 The good model is a Llama with one layer. Checksums of a .qbin are made right with libxxhash, unless they are what is wrong.
@@ -458,8 +460,31 @@ def spm_models():
     put("nan.tokenizer.model", good + piece(b"c", 1, float("nan")) + bpe, "piece 4 has a score that is not a number")
     put("charsmap.tokenizer.model", good + bpe + b"\x1a\x07\x12\x05\xff\xff\xff\xff\x00", "a character map of 5 bytes is broken")
 
+# ---- grammars and schemas ----
+
+def grammars():
+    put("empty.gbnf", b"", "there is no rule 'root'")
+    put("binary.gbnf", bytes(range(256)), "this is not UTF-8")
+    put("left-recursion.gbnf", b"root ::= a\na ::= b? a \"x\"\nb ::= \"y\"\n", "line 2: rule 'a' is left-recursive")
+    put("endless.gbnf", b'root ::= "x" root\n', "nothing matches")
+    put("undefined.gbnf", b"root ::= absent\n", "line 1, column 10: rule 'absent' is not defined")
+    put("deep.gbnf", b"root ::= " + b"(" * 5000 + b'"a"' + b")" * 5000, "nested deeper than 200")
+    put("many-states.gbnf", b'root ::= (("abcdefgh"{1000}){1000}){1000}\n', "more than 262144 states")
+    put("exponential.gbnf", b'root ::= [ab]* "a" [ab]{30}\n', "too many states")
+    put("huge-count.gbnf", b'root ::= "a"{99999999999999999999}\n', "more repetitions than 100000")
+    put("tokens.gbnf", b"root ::= <[12]>\n", "references to tokens")
+    put("not-json.schema.json", b"{", "JSON")
+    put("deep.schema.json", b'{"items":' * 500 + b"{}" + b"}" * 500, "nested deeper than 32")
+    put("keyword.schema.json", b'{"properties": {"a": {"not": {}}}}', "#/properties/a: the keyword 'not' is not supported")
+    put("circle.schema.json", b'{"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}}', "refers to itself")
+    put("remote.schema.json", b'{"$ref": "file:///etc/passwd"}', "'file:///etc/passwd' is not supported")
+    put("look.schema.json", b'{"pattern": "(?<=a)b"}', "looking around is not supported")
+    put("huge.schema.json", b'{"type": "array", "items": {"type": "integer"}, "minItems": 4000000000}', "more than 262144 states")
+
+
 
 spm_models()
+grammars()
 safetensors()
 configs()
 ggufs()
