@@ -221,6 +221,10 @@ run "${CHAT[@]}" -q --template "$WORK/thinks.jinja" -p "$one" --show-thinking al
 check "but can be shown" [ "$(wc -c <"$WORK/out")" -gt 10 ]
 check "without the colours of a terminal" [ "$(grep -c "$(printf '\033')" "$WORK/out")" -eq 0 ]
 
+echo 'root ::= "yes" | "no"' >"$WORK/answers.gbnf"
+talk -q --grammar "$WORK/answers.gbnf" -- "$one" "$two"
+check "a grammar holds for each answer" [ "$(grep -cxE 'yes|no' "$WORK/out")" -eq 2 ]
+
 # ---- signals and streams ----
 
 mkfifo "$WORK/fifo"
