@@ -13,7 +13,8 @@ enum { NAMES = sizeof names / sizeof *names };
 
 static status show(const chat *c) {
     generator_describe_sampler(&c->on);
-    fprintf(stderr, "predict: %lld tokens at most%s\n", (long long)c->set->predict, c->set->predict < 0 ? ": no limit" : "");
+    if (c->set->predict < 0) fprintf(stderr, "predict: as many tokens as there is room for\n");
+    if (c->set->predict >= 0) fprintf(stderr, "predict: %lld tokens at most\n", (long long)c->set->predict);
     fprintf(stderr, "/set NAME VALUE:");
     for (size_t i = 0; i < NAMES; i++) fprintf(stderr, " %s", names[i]);
     fputc('\n', stderr);
