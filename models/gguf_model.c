@@ -273,6 +273,7 @@ static status add_factors(const reading *in, error *e) {
             same = fabs(llama3_factor(2 * M_PI * pow(theta, (double)i / (double)n), factor, high, original) - (double)f[i]) <= 1e-3 * (double)f[i];
     }
     if (all_one) return OK;
+    if (json_object_get(in->config, "rope_scaling")) return fail(e, E_FILE, "positions are scaled twice, by a key and by tensor '" FACTORS "'");
     if (!same) return fail(e, E_FILE, "the factors of tensor '" FACTORS "' are not those of Llama 3's rope scaling, and no others are supported");
     json_object_set_new(in->config, "rope_scaling",
                         json_pack("{s:s, s:o, s:f, s:o, s:o}", "rope_type", "llama3", "factor", number(factor), "low_freq_factor", 1.0,

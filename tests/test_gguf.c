@@ -10,6 +10,7 @@
 #include "file/gguf.h"
 #include "file/gguf_write.h"
 #include "file/view.h"
+#include "models/gguf.h"
 #include "quant_formats/format.h"
 
 enum { BLOCKS = 8, BLOCK_ROOM = 210, VALUES_ROOM = 256 };
@@ -246,6 +247,59 @@ Test(gguf, views_undo_what_the_file_did) {
     cr_assert(x[0] == 0 && x[2] == 2);
     cr_assert_null(view_keep(&v));
     gguf_close(&g);
+}
+
+/* ---- as a model ---- */
+
+/* The config.json of a model without layers; scaling: what keys and a tensor say of positions. NULL: it is refused. */
+static json_t *config_of(const char *type, float factor, const float *factors, error *e) {
+    static const float embedding[8] = {1};
+    gguf_entry entries[] = {{.name = "token_embd.weight", .type = type_named("F32"), .shape = {2, 4}, .ndim = 2},
+                            {.name = "rope_freqs.weight", .type = type_named("F32"), .shape = {2}, .ndim = 1}};
+    gguf_values v = {0};
+    gguf_writer *w;
+    gguf g;
+    json_t *config;
+    gguf_put_text(&v, "general.architecture", "llama", 5);
+    gguf_put_u32(&v, "llama.embedding_length", 4);
+    gguf_put_u32(&v, "llama.attention.head_count", 1);
+    if (type) gguf_put_text(&v, "llama.rope.scaling.type", type, strlen(type));
+    if (factor > 0) gguf_put_f32(&v, "llama.rope.scaling.factor", factor);
+    cr_assert_eq(gguf_create(&w, path, &v, entries, factors ? 2 : 1, e), OK, "%s", e->text);
+    cr_assert_eq(gguf_write(w, 0, 0, embedding, sizeof embedding, e), OK);
+    if (factors) cr_assert_eq(gguf_write(w, 1, 0, factors, 2 * sizeof *factors, e), OK);
+    cr_assert_eq(gguf_commit(&w, e), OK);
+    gguf_values_free(&v);
+    cr_assert_eq(gguf_open(&g, path, e), OK, "%s", e->text);
+    cr_assert_eq(gguf_model(&g, &config, e) == OK, config != NULL);
+    gguf_close(&g);
+    return config;
+}
+
+static double scaled_by(const char *type, float factor) {
+    error e;
+    json_t *config = config_of(type, factor, NULL, &e);
+    cr_assert(config, "%s", e.text);
+    const json_t *scaling = json_object_get(config, "rope_scaling");
+    if (scaling) cr_assert_str_eq(json_string_value(json_object_get(scaling, "rope_type")), "linear");
+    const double by = scaling ? json_number_value(json_object_get(scaling, "factor")) : 1;
+    json_decref(config);
+    return by;
+}
+
+Test(gguf, a_factor_without_a_type_is_linear) {
+    cr_assert_eq(scaled_by(NULL, 0), 1);
+    cr_assert_eq(scaled_by("none", 4), 1);
+    cr_assert_eq(scaled_by("linear", 4), 4);
+    cr_assert_eq(scaled_by(NULL, 4), 4);
+}
+
+Test(gguf, positions_are_scaled_once) {
+    error e;
+    static const float ones[] = {1, 1}, others[] = {1, 8};
+    json_decref(config_of("linear", 4, ones, &e));
+    cr_assert_null(config_of(NULL, 4, others, &e));
+    cr_assert(strstr(e.text, "scaled twice"), "%s", e.text);
 }
 
 /* ---- damage ---- */

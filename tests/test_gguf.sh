@@ -48,7 +48,7 @@ check "the same text" cmp -s "$G/text" "$WORK/out"
 run "$BIN/convert" "$G/f16.gguf" -q -o "$G/none.qbin"
 refused "a format is wanted" 2 'neither a format nor a recipe'
 run "$BIN/convert" "$G/bare.gguf" q8 -q -o "$G/none.qbin"
-refused "a file without a tokenizer" 3 '--no-tokenizer converts the weights alone'
+refused "a file without a tokenizer" 3 'bare.gguf: has no tokenizer; --no-tokenizer converts the weights alone'
 run "$BIN/convert" "$G/bare.gguf" q8 --no-tokenizer -q -o "$G/bare.qbin"
 ends "the weights alone" 0
 

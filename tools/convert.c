@@ -134,6 +134,8 @@ static tokenizer_file text_of(const map *m) {
 static status compile_tokenizer(job *j, error *e) {
     const inputs *in = &j->in;
     if (j->set->no_tokenizer) return OK;
+    if (!in->tokenizer.data && in->made)
+        return fail(e, E_FILE, "%s: has no tokenizer; --no-tokenizer converts the weights alone", j->weights.files[0].path);
     if (!in->tokenizer.data)
         return fail(e, E_FILE, "%s: tokenizer.json and tokenizer.model are missing; --no-tokenizer converts the weights alone", in->folder);
     const tokenizer_files files = {text_of(&in->tokenizer), text_of(&in->tokenizer_config), text_of(&in->special_tokens), text_of(&in->added_tokens)};

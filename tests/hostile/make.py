@@ -238,6 +238,8 @@ def ggufs():
     keyed("few-types", "has not as many entries", tokenizer__ggml__token_type=(ARRAY, 5, [1]))
     keyed("no-merges", "'tokenizer.ggml.merges' is missing", tokenizer__ggml__merges=None)
     keyed("foreign-merge", "needs a token that is not in the vocabulary", tokenizer__ggml__merges=(ARRAY, TEXT, ["a x"]))
+    keyed("nan-score", "entry 1 of 'tokenizer.ggml.scores' is not a number that can be compared", tokenizer__ggml__model=(TEXT, "llama"),
+          tokenizer__ggml__scores=(ARRAY, 6, [0.0, float("nan"), 0.0, 0.0, 0.0]))
     keyed("not-utf8", "is not UTF-8", tokenizer__ggml__tokens=(ARRAY, TEXT, [b"\xff", "b", "ab", "c", "<e>"]))
 
     def edit(name, message, index, field, to):
