@@ -148,7 +148,7 @@ static status terminal_open(lines *l, error *e) {
     el_set(l->editor, EL_CLIENTDATA, l);
     el_set(l->editor, EL_PROMPT, prompt_of);
     el_set(l->editor, EL_EDITOR, "emacs");
-    el_set(l->editor, EL_ADDFN, "complete-command", "complete a command", complete);
+    el_wset(l->editor, EL_ADDFN, L"complete-command", L"complete a command", complete); /* el_set would copy the names and lose them */
     el_set(l->editor, EL_BIND, "^I", "complete-command", NULL);
     el_set(l->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     sigaction(SIGCONT, &(struct sigaction){.sa_handler = note_signal}, NULL);
