@@ -205,12 +205,12 @@ static status describe_files(const job *j, json_t **out, error *e) {
 static status describe(job *j, error *e) {
     json_t *generation = NULL, *chat = NULL, *files = NULL;
     status s = inputs_generation(&j->in, &generation, e);
-    if (s == OK) s = inputs_template(&j->in, &chat, e);
+    if (s == OK) s = inputs_chat(&j->in, j->set->how.quiet, &chat, e);
     if (s == OK) s = describe_files(j, &files, e);
     if (s == OK) {
-        j->out.meta = json_pack("{s:o, s:[], s:O, s:O*, s:o, s:O, s:O, s:s}", "spec", spec_to_json(&j->spec), "requires", "generation", generation,
-                                "chat_template", chat, "recipe", conversion_recipe(&j->out), "sources", j->sources, "files", files, "producer",
-                                "qbin " QBIN_VERSION);
+        j->out.meta = json_pack("{s:o, s:[], s:O, s:o, s:O, s:O, s:s}", "spec", spec_to_json(&j->spec), "requires", "generation", generation,
+                                "recipe", conversion_recipe(&j->out), "sources", j->sources, "files", files, "producer", "qbin " QBIN_VERSION);
+        json_object_update(j->out.meta, chat);
     }
     json_decref(generation);
     json_decref(chat);

@@ -10,6 +10,8 @@
 #include <xxhash.h>
 
 #include "base/json.h"
+#include "text/jinja.h"
+#include "tools/convert_chat.h"
 
 enum { CONFIG_BYTES = 16 << 20, CONFIG_VALUES = 1000000, HASH_STEP = 8 << 20 };
 
@@ -175,38 +177,18 @@ status inputs_generation(const inputs *in, json_t **out, error *e) {
     return s;
 }
 
-/* ---- chat template ---- */
+/* ---- chats ---- */
 
-/* "chat_template" is a text, or a list of {"name", "template"}. */
-static json_t *choose_template(const json_t *value) {
-    json_t *chosen = NULL, *item;
-    size_t i;
-    if (json_is_string(value)) return json_incref((json_t *)(uintptr_t)value);
-    json_array_foreach(value, i, item) {
-        const char *name = json_string_value(json_object_get(item, "name"));
-        json_t *text = json_object_get(item, "template");
-        if (json_is_string(text) && (!chosen || (name && !strcmp(name, "default")))) chosen = text;
-    }
-    return json_incref(chosen);
-}
-
-status inputs_template(const inputs *in, json_t **out, error *e) {
-    *out = NULL;
-    if (in->template_file.data) {
-        *out = json_stringn((const char *)in->template_file.data, in->template_file.size);
-        return *out ? OK : fail(e, E_FILE, "%s: is not UTF-8", in->template_file.path);
-    }
-    if (!in->tokenizer_config.data) return OK;
-    json_t *file;
-    TRY(parse_map(&file, &in->tokenizer_config, e));
-    const json_t *value = json_object_get(file, "chat_template");
-    status s = OK;
-    if (value && !json_is_null(value)) {
-        *out = choose_template(value);
-        if (!*out) s = fail(e, E_FILE, "%s: 'chat_template' is neither a text nor a list of templates", in->tokenizer_config.path);
-    }
-    json_decref(file);
-    return s;
+status inputs_chat(const inputs *in, bool quiet, json_t **out, error *e) {
+    TRY(chat_texts_read(&in->tokenizer_config, &in->template_file, out, e));
+    const json_t *text = chat_text(*out, NULL);
+    jinja *program = NULL;
+    error why;
+    if (text && jinja_compile(&program, json_string_value(text), json_string_length(text), NULL, &why) != OK && !quiet)
+        fprintf(stderr, "%s: the chat template cannot be run and is kept as it is: %s\n", in->folder, why.text);
+    if (!text && in->template_file.data && !quiet) fprintf(stderr, "%s: a chat template this large is left out\n", in->template_file.path);
+    jinja_close(&program);
+    return OK;
 }
 
 /* ---- hashes ---- */

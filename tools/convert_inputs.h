@@ -36,9 +36,9 @@ char *inputs_path(const inputs *in, const char *name);
 /* The keys of generation_config.json that a run understands, checked (new reference; an empty object without that file). E_FILE names a bad value. */
 status inputs_generation(const inputs *in, json_t **out, error *e);
 
-/* The chat template: chat_template.jinja, else chat_template of tokenizer_config.json (the one called "default" if there are several). New reference;
- * NULL if the model has none. */
-status inputs_template(const inputs *in, json_t **out, error *e);
+/* Templates of chats and the texts of special tokens, as keys of the metadata (convert_chat.h; new reference). Says on stderr, unless quiet, that a template
+ * cannot be run: weights are of use without it. */
+status inputs_chat(const inputs *in, bool quiet, json_t **out, error *e);
 
 /* {"file": base name, "bytes": n, "xxh3": 16 hexadecimal digits}, new reference; `hash` false writes zeros in the same number of bytes. Reads the whole map and
  * gives its pages back. */

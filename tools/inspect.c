@@ -106,6 +106,17 @@ static void print_object(const char *title, const json_t *object) {
     }
 }
 
+/* Templates besides the default one. */
+static void print_templates(const json_t *templates) {
+    const char *name;
+    json_t *text;
+    json_object_foreach((json_t *)(uintptr_t)templates, name, text) {
+        char bytes[32];
+        snprintf(bytes, sizeof bytes, "%zu bytes", json_string_length(text));
+        print_entry(LABEL, name, bytes);
+    }
+}
+
 static void print_sources(const json_t *sources) {
     size_t i;
     json_t *source;
@@ -153,9 +164,12 @@ static void print_text(const qbin *q) {
     print_clean(q->map.path);
     printf(": .qbin version 1, %zu bytes, written by ", q->map.size);
     print_clean(json_is_string(producer) ? json_string_value(producer) : "an unknown program");
-    printf("\n  tokenizer        %zu bytes\n  chat template    %zu bytes\n\nspec\n", q->tokens_size, template ? strlen(template) : 0);
+    printf("\n  tokenizer        %zu bytes\n  chat template    %zu bytes\n", q->tokens_size, template ? strlen(template) : 0);
+    print_templates(json_object_get(q->meta, "chat_templates"));
+    printf("\nspec\n");
     spec_describe(&q->spec, print_line, NULL);
     print_object("generation", json_object_get(q->meta, "generation"));
+    print_object("special tokens", json_object_get(q->meta, "special_tokens"));
     print_object("recipe", json_object_get(q->meta, "recipe"));
     print_sources(json_object_get(q->meta, "sources"));
     print_tensors(q);

@@ -14,10 +14,10 @@
 #include "tools/signals.h"
 
 /* The list: a command is a file and a line here, in the order of the help. */
-#define COMMANDS(entry)                                                                                                                          \
-    entry(command_convert) entry(command_requantize) entry(command_dequantize) entry(command_export) entry(command_calibrate) entry(command_run) \
-        entry(command_chat) entry(command_perplexity) entry(command_bench) entry(command_inspect) entry(command_tokenize) entry(command_logits)  \
-            entry(command_help) entry(command_version) entry(command_completion)
+#define COMMANDS(entry)                                                                                                                           \
+    entry(command_convert) entry(command_requantize) entry(command_dequantize) entry(command_export) entry(command_calibrate) entry(command_run)  \
+        entry(command_chat) entry(command_perplexity) entry(command_bench) entry(command_inspect) entry(command_tokenize) entry(command_template) \
+            entry(command_logits) entry(command_help) entry(command_version) entry(command_completion)
 
 #define DECLARE(c) extern const command c;
 COMMANDS(DECLARE)

@@ -17,8 +17,9 @@
  *     required; the other bits are zero. An unknown required section is refused by name, another is ignored. Sections lie behind the table, in the
  *     order of the table, before the end of the metadata, and do not overlap. "meta" and "tensors" must be there; no name comes twice.
  * meta: a JSON object, padded with spaces: "spec" (the transformer spec, see spec.h), "requires" (list of feature names beyond the spec; an unknown
- *     one is refused by name), "generation", "chat_template", "recipe" (options of the conversion, format by tensor), "sources" (files and
- *     hashes), "producer", "kind" (what the file is: "model", the default, or "calibration"). Only "spec" must be there; unknown keys are ignored.
+ *     one is refused by name), "generation", "chat_template" (the default one), "chat_templates" (others by name), "special_tokens" (texts by "bos_token",
+ *     "eos_token" ...), "recipe" (options of the conversion, format by tensor), "sources" (files and hashes), "producer", "kind" (what the file is:
+ *     "model", the default, or "calibration"). Only "spec" must be there; unknown keys are ignored.
  * tokens: the compiled tokenizer (text/tokenizer.h), empty if the model has none.
  * tensors: entries of 256 bytes: 112 name (1 to 111 printable ASCII characters, NUL-padded), 16 descriptor (format.h), 4 ndim, 4 zero, 8 rows, 8 k,
  *     8 offset from the data start, 8 bytes, 8 XXH3-64 of the bytes, 4 relative squared error (f32, NaN if not known), 4 scale and 4 centre

@@ -187,8 +187,8 @@ static bool is_sequence(value v) {
 }
 
 static status value_slice(run *x, value v, const triple *t, value *out) {
-    wide start;
-    size_t n;
+    wide start = 0;
+    size_t n = 0;
     if (v.kind == K_UNDEFINED) return run_fail(x, UNDEFINED_ERROR, "%s", v.why);
     if (!is_sequence(v)) return run_fail(x, TYPE_ERROR, "'%s' object is not subscriptable", value_type(v));
     TRY(slice_bounds(x, t, v.n, &start, &n));

@@ -65,7 +65,7 @@ static status split_at(run *x, value s, value by, wide most, item_list *out) {
 static status split_at_back(run *x, value s, value by, wide most, item_list *out) {
     size_t end = s.n, i = s.n;
     while (most != 0 && i >= by.n) {
-        if (i % 32 == 0) TRY(run_spend(x, 1 + by.n / 8));
+        if (i % 32 == 0) TRY(run_spend(x, 1 + by.n / 2));
         if (!str_is_at(s, by, i - by.n)) {
             if (i-- == 0) break;
             continue;

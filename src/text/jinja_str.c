@@ -95,7 +95,7 @@ status str_search(run *x, call *c, bool last, wide *at) {
     }
     for (size_t i = to; from <= to && to - from >= what.n && i >= from + what.n; i--) {
         if (str_is_at(c->self, what, i - what.n)) return *at = (wide)(i - what.n), OK;
-        if (i % 32 == 0) TRY(run_spend(x, 1 + what.n / 8));
+        if (i % 32 == 0) TRY(run_spend(x, 1 + what.n / 2));
         if (i == 0) break;
     }
     return OK;

@@ -42,6 +42,9 @@ status text_find(run *x, value s, value what, size_t from, size_t to, size_t *at
             *at = i;
             break;
         }
+        if (touched < 65536) continue;
+        TRY(run_spend(x, touched / 32));
+        touched = 0;
     }
     return run_spend(x, touched / 32);
 }
