@@ -96,7 +96,7 @@ refused "what is converted already" 3 'zero.qbin: offset 0: this is a .qbin file
 printf 'GGUF\003\000\000\000' >"$WORK/m.gguf"
 cp $DEMO/config.json "$WORK"
 run "$BIN/convert" "$WORK/m.gguf" q4
-refused "a GGUF file" 3 'this is a GGUF file'
+refused "a GGUF file that ends too soon" 3 'ends in the middle of a value'
 
 # Recipes.
 run "$BIN/convert" $DEMO q4 --dry-run --tensor-type 'down=q8' --tensor-type 'layers\.[12]\.=km4-b32' --tensor-type 'self_attn=q4a' --embedding-type bf16

@@ -320,7 +320,7 @@ const command command_convert = {
         "  convert FOLDER q4-mix --calibrate text.txt  errors weighted by what a text makes of the inputs\n"
         "  convert FOLDER q8 --only 'down' -o model.qbin\n"
         "                                              changes the matrices of that name in that file\n"
-        "  convert MODEL.gguf keep                     as the file has them; or another format, from what its weights decode to\n"
+        "  convert MODEL.gguf keep                     as the file has them, or in any other format\n"
         "  convert FOLDER km4 --dry-run                what it would write, to the byte\n"
         "\n" RECIPE_HELP,
     .lists = list_formats,

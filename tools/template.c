@@ -264,7 +264,7 @@ const command command_template = {
         "tells) and the answers of a reference: expected, error, error_type, apply. Prints a line of JSON for each case: its name, and 'expected',\n"
         "the text, or 'error' with 'error_type', as Jinja calls it, and the 'line' of the template.\n\n"
         "  template -m model.qbin --source\n"
-        "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"add_generation_prompt\": true}' | template -m model.qbin -",
+        "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}' | template -m model.qbin -",
     .options = options,
     .settings_bytes = sizeof(template_settings),
     .max_operands = 1,

@@ -9,7 +9,7 @@
 
 enum {
     WINDOW = 2 << 20, /* the large page of x86-64 and of AArch64 with pages of 4 KiB */
-    OPEN_MOST = 64,   /* windows that wait to be filled at a time */
+    OPEN_MOST = 16,   /* windows that wait to be filled at a time */
 };
 
 typedef struct window {
