@@ -73,6 +73,7 @@ static status bind(run *x, const routine *r, call *c) {
 
 status routine_start(run *x, const routine *r, call *c, value *out) {
     if (r->params) TRY(bind(x, r, c));
+    if (c->self.kind == K_STR) TRY(run_spend(x, c->self.n / 64)); /* many look at all of it */
     TRY(run_enter(x));
     TRY(r->run(x, c, out));
     run_leave(x);
@@ -175,8 +176,10 @@ static status slice_range(run *x, value v, wide start, wide step, size_t n, valu
     triple *t;
     *out = v;
     TRY(run_take(x, 1, sizeof *t, &t));
-    *t = (triple){.start = v.range->start + start * v.range->step, .step = v.range->step * step};
-    t->stop = t->start + (wide)n * t->step;
+    *t = (triple){.start = v.range->start + start * v.range->step};
+    if (__builtin_mul_overflow(v.range->step, step, &t->step) || __builtin_mul_overflow((wide)n, t->step, &t->stop) ||
+        __builtin_add_overflow(t->stop, t->start, &t->stop))
+        return run_fail(x, OVERFLOW_ERROR, "a range of such numbers is not supported");
     out->range = t;
     out->n = n;
     return OK;

@@ -16,7 +16,10 @@ status arg_text(run *x, value v, const char *name, value *out) {
 status arg_int(run *x, value v, wide otherwise, wide *out) {
     *out = otherwise;
     if (v.kind == K_UNDEFINED) return run_fail(x, UNDEFINED_ERROR, "%s", v.why);
-    return arg_given(v) ? value_to_index(x, v, out) : OK;
+    if (arg_given(v)) TRY(value_to_index(x, v, out));
+    const wide most = (wide)1 << 62; /* more is as good as that, and sums cannot overflow */
+    *out = *out > most ? most : *out < -most ? -most : *out;
+    return OK;
 }
 
 status items_add(run *x, item_list *i, value v) {
@@ -45,10 +48,10 @@ status str_strip(run *x, value s, value chars, bool left, bool right, value *out
     size_t begin = 0, end = s.n;
     if (!arg_given(chars)) return *out = text_trim(s, left, right), OK;
     TRY(arg_text(x, chars, "strip arg", &chars));
-    while (left && begin < end && is_one_of(chars, s.text[begin])) begin++;
-    while (right && end > begin && is_one_of(chars, s.text[end - 1])) end--;
+    for (; left && begin < end && is_one_of(chars, s.text[begin]); begin++) TRY(run_spend(x, 1 + chars.n / 32));
+    for (; right && end > begin && is_one_of(chars, s.text[end - 1]); end--) TRY(run_spend(x, 1 + chars.n / 32));
     *out = text_part(s, begin, end);
-    return run_spend(x, (s.n - (end - begin)) / 32 * (chars.n / 8 + 1));
+    return run_spend(x, chars.n / 16); /* of the two that stay */
 }
 
 status str_strip_both(run *x, call *c, value *out) {

@@ -228,6 +228,7 @@ status value_same(run *x, value a, value b, bool *same) {
 status value_hashable(run *x, value key) {
     if (key.kind == K_LIST || key.kind == K_DICT || key.kind == K_SLICE) return run_fail(x, TYPE_ERROR, "unhashable type: '%s'", value_type(key));
     if (key.kind != K_TUPLE) return OK;
+    TRY(run_spend(x, 1));
     TRY(run_enter(x));
     for (size_t i = 0; i < key.n; i++) TRY(value_hashable(x, key.items[i]));
     run_leave(x);
@@ -242,6 +243,7 @@ status dict_find(run *x, value dict, value key, const value **found) {
         bool same = false;
         const value k = dict.pairs[i].key;
         if (k.kind == K_STR && key.kind == K_STR) {
+            if (k.n == key.n) TRY(run_spend(x, k.n / 64));
             same = k.n == key.n && letters_same(k.text, key.text, k.n);
         } else {
             TRY(value_same(x, k, key, &same));
