@@ -129,12 +129,14 @@ static status read_factors(const spec *s, const scaling_source *from, const char
 
 /* LongRoPE (arXiv:2402.13753) as Phi-3 has it: one list of factors for texts within the original context, one for longer ones; magnitudes for both. */
 static status apply_longrope(spec *s, const scaling_source *from, error *e) {
-    double original, attention;
+    double original, attention, said;
     const bool inside = config_has(from->c, "original_max_position_embeddings");
     TRY(number_in(inside ? from->c : from->whole, "original_max_position_embeddings", NAN, 1, 1 << 24, &original, e));
     const double factor = s->context / original, usual = factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
     TRY(number_in(from->c, "attention_factor", usual, 1e-3, 1e3, &attention, e));
-    config_get(from->c, "factor"); /* says again what the two contexts say */
+    TRY(number_in(from->c, "factor", factor, 1e-6, 1e6, &said, e));
+    if (fabs(said - factor) > 1e-6 * factor) /* some readers take the one, some the other */
+        return fail(e, E_FILE, "%s: 'factor' is %g, but the contexts %u and %g say %g", from->c->where, said, s->context, original, factor);
     s->rope_long = calloc(s->rope_dims / 2 + 1, sizeof *s->rope_long);
     if (!s->rope_long) return fail(e, E_MEMORY, "no memory");
     s->rope_attention = (float)attention;
@@ -188,6 +190,7 @@ static status check_both(const json_t *old, const json_t *new, error *e) {
     const char *key;
     json_t *value;
     if (!old || !new) return OK;
+    TRY(json_to_object(old, "rope_scaling", e));
     json_object_foreach((json_t *)(uintptr_t)old, key, value) {
         const json_t *same = json_object_get(new, strcmp(key, "type") == 0 ? "rope_type" : key);
         if (!json_equal(value, same)) return fail(e, E_FILE, "'rope_scaling' and 'rope_parameters' differ in '%s'", key);

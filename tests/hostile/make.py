@@ -289,6 +289,9 @@ def configs():
     config("escape-type", "model_type '?[2J' is not supported", model_type="\033[2J")
     config("unknown-key", "key 'final_logit_softcapping' is not understood and might change the mathematics", final_logit_softcapping=30.0)
     config("unknown-activation", "'hidden_act' is 'relu'", hidden_act="relu")
+    config("flat-rope", "'rope_scaling' is", rope_scaling="x", rope_parameters={"rope_type": "default", "rope_theta": 10000.0})
+    config("long-factor", "'factor' is 4, but the contexts 32 and 16 say 2",
+           rope_scaling={"rope_type": "longrope", "factor": 4, "original_max_position_embeddings": 16, "short_factor": [1, 1], "long_factor": [1, 1]})
     config("unknown-rope", "rope_type 'spiral' is not supported; known: default, linear", rope_scaling={"rope_type": "spiral", "factor": 2})
     config("dynamic-rope", "rope_type 'dynamic' is not supported", rope_scaling={"type": "dynamic", "factor": 2.0})
     config("odd-rope-key", "rope_scaling: key 'bend' is not understood", rope_scaling={"type": "linear", "factor": 2.0, "bend": 1})
