@@ -39,29 +39,47 @@ typedef struct work {
     double integer, floating; /* operations for each token */
 } work;
 
-static void add_product(work *w, const weight *of, const char *activations) {
+/* A matrix; `used`: the part of the tokens that it multiplies, less than 1 of an expert; `read`: the part of the calls that read it. */
+static void add_product(work *w, const weight *of, const char *activations, double used, double read) {
     if (!of->w) return;
     format f = of->w->format;
     if (activations) format_set_act(&f, activations);
     const double operations = 2.0 * (double)of->w->rows * (double)of->w->k;
-    *(f.act == ACT_F32 ? &w->floating : &w->integer) += operations;
-    w->bytes += (double)of->w->bytes;
+    *(f.act == ACT_F32 ? &w->floating : &w->integer) += operations * used;
+    w->bytes += (double)of->w->bytes * read;
 }
 
-static void work_of(work out[STEPS], const model *m, const char *activations) {
+static void add_mlp(work out[STEPS], const mlp_weights *m, const char *activations, double used, double read) {
+    add_product(&out[STEP_GATE_UP], &m->gate, activations, used, read);
+    add_product(&out[STEP_GATE_UP], &m->up, activations, used, read);
+    add_product(&out[STEP_DOWN], &m->down, activations, used, read);
+}
+
+/* Of experts that are chosen as often as each other: one that a token uses with the probability p is read by 1 - (1 - p)^tokens of the calls. */
+static void add_experts(work out[STEPS], const spec *s, const expert_weights *x, const char *activations, double tokens) {
+    const double used = (double)s->experts_per_token / s->n_experts, read = 1 - pow(1 - used, tokens);
+    add_product(&out[STEP_GATE_UP], &x->router, activations, 1, 1);
+    for (size_t i = 0; i < s->n_experts; i++) add_mlp(out, &x->of[i], activations, used, read);
+    if (s->shared_intermediate) add_mlp(out, &x->of[s->n_experts], activations, 1, 1);
+}
+
+/* Of calls with so many tokens each. */
+static void work_of(work out[STEPS], const model *m, const char *activations, double tokens) {
     for (size_t i = 0; i < STEPS; i++) out[i] = (work){0};
     for (size_t i = 0; i < model_spec(m)->layers; i++) {
         const layer *l = &m->layers[i];
         const struct {
             profile_step step;
             const weight *of;
-        } products[] = {
-            {STEP_QKV, &l->q},          {STEP_QKV, &l->k},         {STEP_QKV, &l->v}, {STEP_O, &l->o}, {STEP_GATE_UP, &l->mlp.gate},
-            {STEP_GATE_UP, &l->mlp.up}, {STEP_DOWN, &l->mlp.down},
-        };
-        for (size_t p = 0; p < sizeof products / sizeof *products; p++) add_product(&out[products[p].step], products[p].of, activations);
+        } products[] = {{STEP_QKV, &l->q}, {STEP_QKV, &l->k}, {STEP_QKV, &l->v}, {STEP_O, &l->o}};
+        for (size_t p = 0; p < sizeof products / sizeof *products; p++) add_product(&out[products[p].step], products[p].of, activations, 1, 1);
+        if (l->experts) {
+            add_experts(out, model_spec(m), l->experts, activations, tokens);
+        } else {
+            add_mlp(out, &l->mlp, activations, 1, 1);
+        }
     }
-    add_product(&out[STEP_HEAD], &m->head, activations);
+    add_product(&out[STEP_HEAD], &m->head, activations, 1, 1);
 }
 
 /* Positions that a layer sees, summed over the tokens of all calls. */
@@ -99,7 +117,7 @@ void step_times(step_time out[STEP_TIMES], const char *rest, const double spent[
                 const evaluated *what, const machine_limits *limits) {
     work works[STEPS];
     double left = what->seconds;
-    work_of(works, m, activations);
+    work_of(works, m, activations, (double)what->tokens / (double)what->calls);
     if (what->tokens == what->calls) works[STEP_ATTENTION].bytes = cache_bytes_read(s, m, what) / (double)what->calls;
     for (int i = 0; i < STEPS; i++) {
         const double seconds = spent[i] / (double)what->runs;

@@ -45,7 +45,7 @@ static uint64_t group_bytes(const linear *l) {
 
 /* The group of a product that lies `cut` bytes from the start of all; the product itself begins at `begin`. */
 static size_t group_at(const linear *l, uint64_t begin, uint64_t cut) {
-    const uint64_t group = cut > begin ? (cut - begin) / group_bytes(l) : 0;
+    const uint64_t group = cut > begin ? (cut - begin) / group_bytes(l) / LINEAR_GROUPS * LINEAR_GROUPS : 0;
     return group < l->w->layout.groups ? (size_t)group : l->w->layout.groups;
 }
 

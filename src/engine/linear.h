@@ -28,6 +28,9 @@ typedef struct result { /* where a product goes: y [tokens][ld] */
     size_t ld;
 } result;
 
+/* Row groups that some instruction sets multiply together: work is cut between pairs. */
+enum { LINEAR_GROUPS = 2 };
+
 /* The row groups of results[which] among the parts that were taken, when all results are cut as one by their bytes. */
 range linear_taken(const result *results, size_t count, size_t which, const taking *t);
 

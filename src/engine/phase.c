@@ -80,7 +80,7 @@ static void land_groups(const phase *p, const linear *l, const product *with, ra
 
 void land_product(const phase *p, const linear *l, const activation *input, land_fn *land) {
     const product with = product_of(p, input);
-    for (taking t = {0}; take(p, &t);) land_groups(p, l, &with, pool_taken(l->w->layout.groups, 1, &t), land);
+    for (taking t = {0}; take(p, &t);) land_groups(p, l, &with, pool_taken(l->w->layout.groups, LINEAR_GROUPS, &t), land);
 }
 
 static void scale_residual(const session *s, float *y, size_t rows) {
