@@ -151,9 +151,9 @@ asan:
 	QUICK=1 TEST_JOBS=1 TEST_PROGRAMS=$$(nproc) $(MAKE) BUILD=$(BUILD)-asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPENMP= test
 
 # The parts that have threads of their own.
-THREADED = $(patsubst tests/test_%.c,%,$(wildcard tests/test_pool.c tests/test_engine.c tests/test_tokenizer_threads.c))
+THREADED = $(patsubst tests/test_%.c,%,$(wildcard tests/test_pool.c tests/test_engine.c tests/test_features.c tests/test_experts.c tests/test_tokenizer_threads.c))
 tsan:
-	$(MAKE) BUILD=$(BUILD)-tsan SANITIZE=-fsanitize=thread OPENMP= TEST_MAIN=$(BUILD)-tsan/tests/plain/main.o UNIT="$(THREADED)" unit
+	QUICK=1 $(MAKE) BUILD=$(BUILD)-tsan SANITIZE=-fsanitize=thread OPENMP= TEST_MAIN=$(BUILD)-tsan/tests/plain/main.o UNIT="$(THREADED)" unit
 
 # Built by a cross compiler; UNIT="linear golden" chooses unit tests.
 arm64-test:
