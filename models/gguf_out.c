@@ -136,9 +136,34 @@ static status check_plain(const gguf_arch *a, const spec *s, error *e) {
     return s->rope_dims == s->head_dim ? OK : fail(e, E_FILE, "heads that are rotated in part cannot be written as GGUF of architecture %s", a->name);
 }
 
+/* Readers make the frequencies from what is written, so the model's must come of that too: some files have their keys in other places. */
+static status check_frequencies(const spec *s, const json_t *config, error *e) {
+    const char *type = rope_type(config);
+    const json_t *local = json_object_get(config, "rope_local_base_freq");
+    const double bases[] = {rope_theta(config), json_is_number(local) ? json_number_value(local) : 10000};
+    const bool linear = !strcmp(type, "linear"), known = linear || !strcmp(type, "default");
+    const uint32_t pairs = s->rope_dims / 2;
+    for (uint32_t i = known ? 0 : 1; pairs > 1 && i < s->rope_tables && i < 2; i++) {
+        const double by = linear && !i ? json_number_value(json_object_get(rope_object(config), "factor")) : 1;
+        const double ratio = (double)s->rope_inverse[i * pairs + 1] * pow(bases[i], 1.0 / pairs) * by;
+        if (fabs(ratio - 1) > 1e-4) return fail(e, E_FILE, "positions that do not turn with the base %g cannot be written as GGUF", bases[i]);
+    }
+    return OK;
+}
+
+/* Readers of an architecture with caps take their own where none is written. */
+static status check_caps(const gguf_arch *a, const spec *s, error *e) {
+    bool capped = false;
+    for (const gguf_pair *p = a->keys; p->gguf; p++) capped = capped || !strcmp(p->hf, "attn_logit_softcapping");
+    if (capped == (s->attention_softcap > 0) && capped == (s->logit_softcap > 0)) return OK;
+    return fail(e, E_FILE, "scores or logits %s caps cannot be written as GGUF of architecture %s", capped ? "without" : "with", a->name);
+}
+
 status gguf_put_model(gguf_values *v, const gguf_arch *a, const spec *s, const json_t *config, error *e) {
     char key[KEY_ROOM];
     TRY(check_plain(a, s, e));
+    TRY(check_frequencies(s, config, e));
+    TRY(check_caps(a, s, e));
     json_t *all = complete(s, config);
     if (!all) return fail(e, E_MEMORY, "no memory");
     gguf_put_text(v, "general.architecture", a->name, strlen(a->name));

@@ -89,6 +89,15 @@ if shared fixtures/models; then
     "$BIN/convert" "$SHARED/fixtures/models/gemma2" f32 --no-tokenizer -q -o "$G/there.qbin"
     run "$BIN/export" "$G/there.qbin" --no-tokenizer -o "$G/m.gguf"
     refused "a scale that GGUF has no word for" 3 'an attention scale of 0.353553 cannot be written'
+    wrong() { # NAME MODEL SED MESSAGE
+        rm -rf "$G/m" && cp -r "$SHARED/fixtures/models/$2" "$G/m"
+        sed -e 's/"query_pre_attn_scalar": 8/"query_pre_attn_scalar": 16/' -e "$3" "$SHARED/fixtures/models/$2/config.json" >"$G/config" && cp "$G/config" "$G/m/config.json"
+        "$BIN/convert" "$G/m" f32 --no-tokenizer -q -o "$G/there.qbin"
+        run "$BIN/export" "$G/there.qbin" --no-tokenizer --force -o "$G/m.gguf"
+        refused "$1" 3 "$4"
+    }
+    wrong "a base that config.json leaves to its readers" gemma3 '/"rope_theta"/d' 'do not turn with the base 10000'
+    wrong "no caps where readers have their own" gemma2 's/"attn_logit_softcapping": [0-9.]*/"attn_logit_softcapping": null/' 'without caps cannot be written'
 else
     skip "every architecture comes back" "fixtures are not there"
 fi
