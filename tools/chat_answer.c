@@ -188,6 +188,9 @@ static status generate(answer *a, error *e) {
 static void tell(answer *a) {
     const chat *c = a->c;
     if (a->full) fprintf(stderr, "the context is full: the answer ends here. /clear begins a new conversation; --context N gives more room\n");
+    if (constrained_is_cut(c->constrained) && (a->full || !wanted(a)))
+        fprintf(stderr, "warning: the answer was cut before it was what the grammar wants: %s\n",
+                a->full ? "the context is full" : "-n allows no more tokens");
     a->times.position = lookahead_position(c->on.text);
     a->times.context = session_context(c->on.session);
     a->times.lookup = lookahead_count(c->on.text);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "tools/convert_chat.h"
 #include "tools/text_file.h"
 #include "tools/thinking.h"
 
@@ -36,11 +37,11 @@ static status compile_own(chat_template *t, const model *m, const char *path, er
     return fail_in(e, path);
 }
 
-/* The text of a token as templates spell it. An id without one is left undefined, as in the reference. */
+/* The text of a token as templates spell it, where the model's files do not say it. An id without one is left undefined, as in the reference. */
 static status set_token(chat_template *t, const char *name, int32_t id, error *e) {
     char *text;
     size_t n;
-    if (id < 0) return OK;
+    if (id < 0 || json_object_get(t->variables, name)) return OK;
     TRY(tokenizer_decode(t->tokenizer, &id, 1, false, &text, &n, e));
     const bool failed = n && json_object_set_new(t->variables, name, json_stringn(text, n)) != 0;
     free(text);
@@ -52,6 +53,8 @@ static status set_variables(chat_template *t, const model *m, const char *more, 
     const int32_t eos = tokenizer_eos(t->tokenizer);
     t->variables = json_pack("{s:n, s:n}", "tools", "documents");
     if (!t->variables) return fail(e, E_MEMORY, "no memory");
+    json_t *texts = json_object_get(m->file.meta, "special_tokens");
+    if (json_is_object(texts) && json_object_update(t->variables, texts)) return fail(e, E_MEMORY, "no memory");
     TRY(set_token(t, "bos_token", s->bos >= 0 ? s->bos : tokenizer_bos(t->tokenizer), e));
     TRY(set_token(t, "eos_token", eos >= 0 ? eos : s->n_eos ? s->eos[0] : -1, e));
     if (!more) return OK;
@@ -80,7 +83,6 @@ void chat_template_close(chat_template *t) {
 /* ---- a conversation ---- */
 
 status chat_template_render(const chat_template *t, json_t *messages, bool answer, jinja_output *out, error *e) {
-    static const char *const trusted[] = {"bos_token", "eos_token", NULL};
     const time_t now = time(NULL);
     struct tm local;
     *out = (jinja_output){0};
@@ -91,7 +93,7 @@ status chat_template_render(const chat_template *t, json_t *messages, bool answe
         s = fail(e, E_MEMORY, "no memory");
     }
     if (s == OK) {
-        s = jinja_render(t->program, &(jinja_input){.variables = variables, .trusted = trusted, .now = localtime_r(&now, &local)}, out, NULL, e);
+        s = jinja_render(t->program, &(jinja_input){.variables = variables, .trusted = chat_tokens, .now = localtime_r(&now, &local)}, out, NULL, e);
         if (s != OK) fail_in(e, "chat template");
     }
     json_decref(variables);

@@ -140,7 +140,11 @@ static status plan(job *j, const char *path, error *e) {
     }
     TRY(qbin_open(&j->in, path, e));
     TRY(qbin_expect(&j->in, &qbin_model, e));
+    json_t *text;
     TRY(find_config(j, e));
+    if (arch_text_config(&text, j->config, e) != OK) return fail_in(e, "config.json");
+    json_decref(j->config);
+    j->config = text;
     if (arch_configure(&a, &j->spec, j->config, NULL, e) != OK) return fail_in(e, "config.json");
     TRY(a->tensors(&j->spec, &j->wanted, e));
     j->entries = calloc(j->wanted.n + 1, sizeof *j->entries);
@@ -172,8 +176,10 @@ static status write_json(const job *j, const char *name, const json_t *value, er
     return s;
 }
 
+/* Of the text part alone, whose weights are plain now. */
 static status write_config(const job *j, error *e) {
     const char *const keys[] = {"torch_dtype", "dtype"};
+    json_object_del(j->config, "quantization_config");
     json_object_set_new(j->config, keys[0], json_string(j->called->torch));
     if (json_object_get(j->config, keys[1])) json_object_set_new(j->config, keys[1], json_string(j->called->torch));
     TRY(write_json(j, "config.json", j->config, e));
