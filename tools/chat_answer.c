@@ -78,13 +78,18 @@ static void set_dim(answer *a, bool dim) {
     a->dimmed = dim;
 }
 
-/* A model must not speak to the terminal. */
-static bool speaks_to_terminal(char c) {
-    return ((unsigned char)c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+/* A model must not speak to the terminal: the bytes of a control character at p, 0 if there is none. U+0080 to U+009F are two. */
+static size_t control_bytes(const char *p, size_t n) {
+    const unsigned char c = (unsigned char)*p, next = n > 1 ? (unsigned char)p[1] : 0;
+    if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) return 1;
+    return c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
 }
 
 static void print(answer *a, const char *text, size_t n) {
-    for (size_t i = 0; i < n; i++) putc_unlocked(a->c->shown && speaks_to_terminal(text[i]) ? '?' : text[i], stdout);
+    for (size_t i = 0, control; i < n; i += control ? control : 1) {
+        control = a->c->shown ? control_bytes(text + i, n - i) : 0;
+        putc_unlocked(control ? '?' : text[i], stdout);
+    }
     if (n) a->last = text[n - 1];
     if (n) a->begun = true;
     fflush(stdout); /* main says what went wrong with it */

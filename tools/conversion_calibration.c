@@ -35,6 +35,7 @@ static void fold(const smoothing *s, conversion *c, size_t i) {
 static status smooth(calibrated *d, conversion *c, error *e) {
     if (!d->file.n) return fail(e, E_USAGE, "--smooth wants a calibration: --calibration FILE or --calibrate TEXT");
     if (c->set->only) return fail(e, E_USAGE, "--smooth changes all matrices and cannot be used with --only");
+    if (c->recipe.keeps) return fail(e, E_USAGE, "--smooth changes all matrices, and 'keep' is to leave them as they are; name a format");
     TRY(smoothing_open(&d->smooth, &d->file, e));
     for (size_t i = 0; i < c->n; i++) {
         if (c->entries[i].ndim == 2) TRY(weigh_rows(d->smooth, c->entries[i].name, &c->todo[i].from, e));

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/json.h"
 #include "base/version.h"
@@ -25,7 +26,7 @@ static const option options[] = {
      .kind = OPTION_TEXT,
      .value = "FILE",
      .offset = offsetof(settings, how.output),
-     .help = "The file to write; default: model.qbin beside the input."},
+     .help = "The file to write; default: model.qbin beside the input, NAME.qbin for NAME.gguf."},
     FORMAT_OPTIONS(settings),
     {.name = "no-tokenizer",
      .excludes = "only",
@@ -276,13 +277,20 @@ static status open_model(job *j, const char *model, error *e) {
     return s;
 }
 
+static char *usual_output(const job *j, const char *model) {
+    const size_t n = strlen(model), suffix = strlen(GGUF_SUFFIX);
+    char *path;
+    if (n <= suffix || strcasecmp(model + n - suffix, GGUF_SUFFIX) != 0) return inputs_path(&j->in, "model.qbin");
+    return asprintf(&path, "%.*s.qbin", (int)(n - suffix), model) < 0 ? NULL : path;
+}
+
 static status convert(job *j, const char *model, const char *base, error *e) {
     const conversion_flags *how = &j->set->how;
     TRY(conversion_open(&j->out, how, base, e));
     TRY(open_model(j, model, e));
     say_what_is_left_out(j);
     TRY(list_maps(j, e));
-    j->out.output = how->output ? strdup(how->output) : inputs_path(&j->in, "model.qbin");
+    j->out.output = how->output ? strdup(how->output) : usual_output(j, model);
     if (!j->out.output) return fail(e, E_MEMORY, "no memory");
     TRY(measure(j, model, e));
     describe_model(j);

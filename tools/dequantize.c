@@ -266,6 +266,8 @@ static status write_tensor(void *file, size_t i, uint64_t at, const void *data, 
 static status write_weights(job *j, const char *path, error *e) {
     progress_line line;
     const progress shown = progress_open(&line, "B", j->set->quiet);
+    struct stat there;
+    if (j->set->force && lstat(path, &there) == 0 && S_ISLNK(there.st_mode)) unlink(path); /* it is the link that is replaced, not what it leads to */
     TRY(safetensors_create(&j->writer, path, j->entries, j->wanted.n, e));
     const restore_job todo = {
         .write = write_tensor,

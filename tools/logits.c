@@ -60,12 +60,17 @@ static status check_output(const logits_settings *set, error *e) {
 }
 
 static status evaluate(const model *m, const id_list *ids, const logits_settings *set, error *e) {
+    const uint32_t vocab = model_spec(m)->vocab;
+    for (size_t i = 0; i < ids->n; i++) { /* before the first row is written */
+        if (ids->ids[i] < 0 || (uint32_t)ids->ids[i] >= vocab)
+            return fail(e, E_RUN, "token id %d is not below the vocabulary's size %u", ids->ids[i], vocab);
+    }
     session_options o = session_flags_options(&set->session);
     if (!o.batch) o.batch = BATCH_DEFAULT;
     if (!o.context) o.context = (uint32_t)ids->n;
     session *s;
     TRY(session_open(&s, m, &o, e));
-    const status code = write_out(s, ids, model_spec(m)->vocab, set, e);
+    const status code = write_out(s, ids, vocab, set, e);
     session_close(&s);
     return code;
 }

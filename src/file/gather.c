@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
@@ -26,6 +27,16 @@ struct gather {
     window windows[];
 };
 
+/* From the system and back to it: what malloc keeps would grow with the threads. */
+static char *take_zeros(void) {
+    void *data = mmap(NULL, WINDOW, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return data == MAP_FAILED ? NULL : data;
+}
+
+static void give_back(char *data) {
+    if (data) munmap(data, WINDOW);
+}
+
 gather *gather_open(int fd, uint64_t bytes) {
     const size_t n = (size_t)((bytes + WINDOW - 1) / WINDOW);
     gather *g = calloc(1, sizeof *g + n * sizeof *g->windows);
@@ -39,7 +50,7 @@ gather *gather_open(int fd, uint64_t bytes) {
 
 void gather_close(gather *g) {
     if (!g) return;
-    for (size_t i = 0; i < g->n; i++) free(g->windows[i].data);
+    for (size_t i = 0; i < g->n; i++) give_back(g->windows[i].data);
     pthread_mutex_destroy(&g->lock);
     free(g);
 }
@@ -75,7 +86,7 @@ static int write_all(int fd, uint64_t at, const char *data, size_t n) {
 
 static int write_window(gather *g, size_t i, char *data) {
     const int failed = write_all(g->fd, (uint64_t)i * WINDOW, data, window_bytes(g, i));
-    free(data);
+    give_back(data);
     return failed;
 }
 
@@ -83,7 +94,7 @@ static int write_window(gather *g, size_t i, char *data) {
 static char *window_data(gather *g, window *w) {
     pthread_mutex_lock(&g->lock);
     if (!w->data && !w->plain) {
-        w->data = g->open < OPEN_MOST ? calloc(1, WINDOW) : NULL;
+        w->data = g->open < OPEN_MOST ? take_zeros() : NULL;
         w->plain = !w->data;
         g->open += !w->plain;
     }
@@ -137,7 +148,7 @@ int gather_flush(gather *g) {
         char *data = w->data;
         w->data = NULL;
         w->plain = true;
-        if (data && failed) free(data);
+        if (data && failed) give_back(data);
         if (data && !failed) failed = write_window(g, i, data);
     }
     g->open = 0;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -292,10 +294,17 @@ void gguf_close(gguf *g) {
     *g = (gguf){0};
 }
 
+static bool is_called_so(const char *path, int fd) {
+    struct stat info;
+    const size_t n = strlen(path), suffix = strlen(GGUF_SUFFIX);
+    return n > suffix && !strcasecmp(path + n - suffix, GGUF_SUFFIX) && fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 bool gguf_is(const char *path) {
     char magic[sizeof MAGIC - 1];
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    const bool found = fd >= 0 && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && !memcmp(magic, MAGIC, sizeof magic);
+    const bool begins = fd >= 0 && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && !memcmp(magic, MAGIC, sizeof magic);
+    const bool found = begins || (fd >= 0 && is_called_so(path, fd));
     if (fd >= 0) close(fd);
     return found;
 }

@@ -41,7 +41,8 @@ typedef struct gguf {
 status gguf_open(gguf *g, const char *path, error *e);
 void gguf_close(gguf *g);
 
-/* Does the file begin as a GGUF file does? False for what cannot be read. */
+/* Does the file begin as a GGUF file does, or is it called one? False for what cannot be read. */
+#define GGUF_SUFFIX ".gguf"
 bool gguf_is(const char *path);
 
 int gguf_by_key(const void *a, const void *b);               /* of two values, for sorting */

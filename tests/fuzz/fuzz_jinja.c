@@ -1,4 +1,5 @@
-/* A chat template, a NUL byte and its variables as JSON; without them a short conversation. Compiled and rendered within small limits, or refused in one line. */
+/* A chat template, a NUL byte and its variables as JSON; without them a short conversation. Compiled and rendered within small limits, or refused in one
+ * line. */
 #include <string.h>
 
 #include "base/json.h"
