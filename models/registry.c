@@ -25,7 +25,7 @@ enum { CONFIG_MAX = 16 << 20 };
 
 static status find_arch(const arch **a, config *c, error *e) {
     const char *type;
-    char known[400] = "";
+    char known[600] = "";
     TRY(config_text(c, "model_type", NULL, &type, e));
     for (size_t i = 0; archs[i]; i++) {
         *a = archs[i];

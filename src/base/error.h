@@ -17,7 +17,7 @@ typedef enum status {
 
 typedef struct error {
     status code;
-    char text[512]; /* one line without a newline; cut, never overrun */
+    char text[1024]; /* one line without a newline; cut, never overrun */
 } error;
 
 /* Fills *e (which may be NULL) and returns `code`, so that `return fail(...)` is one line. */
