@@ -2,6 +2,7 @@
  * and that a token reads the weights of its own experts and no others. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,7 +174,7 @@ Test(experts, the_first_of_equal_ones) {
 static struct {
     uint8_t *start;
     size_t pages, page;
-    volatile uint8_t *touched;
+    atomic_uchar *touched; /* several threads may open the same page */
 } watched;
 
 static void note_page(int number, siginfo_t *info, void *context) {
@@ -184,7 +185,7 @@ static void note_page(int number, siginfo_t *info, void *context) {
         return;
     }
     const size_t i = (at - start) / watched.page;
-    watched.touched[i] = 1;
+    atomic_store_explicit(&watched.touched[i], 1, memory_order_relaxed);
     mprotect(watched.start + i * watched.page, watched.page, PROT_READ);
 }
 
@@ -194,7 +195,7 @@ static void watch(const map *file) {
     watched.page = (size_t)sysconf(_SC_PAGESIZE);
     watched.start = (uint8_t *)(uintptr_t)file->data;
     watched.pages = (file->size + watched.page - 1) / watched.page;
-    watched.touched = calloc(watched.pages, 1);
+    watched.touched = calloc(watched.pages, sizeof *watched.touched);
     cr_assert_eq(mprotect(watched.start, watched.pages * watched.page, PROT_NONE), 0);
 }
 
@@ -253,7 +254,7 @@ static void check_reads(const char *name, int threads) {
     const size_t edges = 2 * watched.page * 3 * sp->experts_per_token * sp->layers; /* pages that begin or end with another tensor */
     cr_expect_leq(read, experts + others + edges, "%s: a token read %zu bytes", name, read);
     cr_expect_geq(read + edges, experts, "%s: a token read %zu bytes", name, read);
-    free((void *)watched.touched);
+    free(watched.touched);
 
     /* Many tokens need more experts: the measure sees it. */
     size_t most = 0;
@@ -265,7 +266,7 @@ static void check_reads(const char *name, int threads) {
         most = n > most ? n : most;
     }
     cr_expect_gt(most, 2, "%s: %zu experts of a layer for %d tokens", name, most, N - 10);
-    free((void *)watched.touched);
+    free(watched.touched);
     session_close(&run);
     model_close(&m);
 }
