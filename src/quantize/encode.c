@@ -16,8 +16,10 @@ size_t encoder_span(const encoder *en) {
 }
 
 const codebook *group_book(const group *g, const encoder *en, size_t r) {
-    const codebook *const books[] = {
-        [SCOPE_NONE] = NULL, [SCOPE_TENSOR] = en->shared ? &en->shared->book : NULL, [SCOPE_GROUP] = g->books, [SCOPE_ROW] = g->books + r};
+    const codebook *const books[] = {[SCOPE_NONE] = NULL,
+                                     [SCOPE_TENSOR] = en->shared ? &en->shared->book : NULL,
+                                     [SCOPE_GROUP] = g->books,
+                                     [SCOPE_ROW] = g->books ? g->books + r : NULL};
     return books[en->format.scope];
 }
 
